@@ -75,7 +75,7 @@ typedef enum premap_code {
   PREMAP_ERRNO_MAP(PREMAP__XX)
 #undef PREMAP__XX
 #define PREMAP__XX(name, value, text) PREMAP_##name = value,
-  PREMAP_FIXED_MAP(PREMAP__XX)
+      PREMAP_FIXED_MAP(PREMAP__XX)
 #undef PREMAP__XX
 } premap_code;
 

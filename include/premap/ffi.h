@@ -2,8 +2,8 @@
  *
  * premap/ffi.h - the functions for language runtimes: 64-bit integers and plain pointers only, no structures.
  *
- * Handles are the same as premap_file's and may be mixed with premap.h. All are thread-safe, and none can crash on a bad handle.
- * Since 0.1.
+ * Handles are the same as premap_file's and may be mixed with premap.h. All are thread-safe, and none can crash on a bad
+ * handle. Since 0.1.
  */
 #ifndef PREMAP_FFI_H
 #define PREMAP_FFI_H
@@ -30,16 +30,16 @@ PREMAP_EXPORT int64_t native_async_file_is_failed(int64_t file);
 /* 0 PENDING, 1 LOADING, 2 READY, 3 FAILED; 3 for an invalid handle. */
 PREMAP_EXPORT int64_t native_async_file_get_state(int64_t file);
 
-/* Blocks until the file has finished, starting it when it was not. Returns the address of its bytes, non-zero for an empty file too,
- * or 0 when it failed, the handle is invalid, or timeout_ms passed (negative: for ever). */
+/* Blocks until the file has finished, starting it when it was not. Returns the address of its bytes, non-zero for an empty file
+ * too, or 0 when it failed, the handle is invalid, or timeout_ms passed (negative: for ever). */
 PREMAP_EXPORT int64_t native_async_file_wait(int64_t file);
 PREMAP_EXPORT int64_t native_async_file_wait_timeout(int64_t file, int64_t timeout_ms);
 
 /* Bytes in the region of a READY file, or a negative code (PREMAP_EAGAIN: not finished). */
 PREMAP_EXPORT int64_t native_async_file_size(int64_t file);
 
-/* The file's error code: 0 when it has not failed, negative otherwise. Its message goes to buffer (NUL-terminated, cut at capacity;
- * null or 0: none). */
+/* The file's error code: 0 when it has not failed, negative otherwise. Its message goes to buffer (NUL-terminated, cut at
+ * capacity; null or 0: none). */
 PREMAP_EXPORT int64_t native_async_file_error(int64_t file, char *buffer, int64_t capacity);
 
 /* As premap_cancel and premap_close: 0, or a negative code. */

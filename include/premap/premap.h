@@ -12,16 +12,16 @@
  * installs a signal or exception handler, or leaves an error in a thread-local. Functions that return int return PREMAP_OK (0),
  * or a negative PREMAP_E* code. A handle that is closed, forged, zero or negative is PREMAP_EBADF in all of them.
  *
- * What no mapping can promise: when another program truncates a mapped file after it was READY, touching the bytes beyond its new
- * end raises SIGBUS (POSIX). Where that can happen, ask for PREMAP_BACKING_COPIED, read with premap_copy_out, or ask
+ * What no mapping can promise: when another program truncates a mapped file after it was READY, touching the bytes beyond its
+ * new end raises SIGBUS (POSIX). Where that can happen, ask for PREMAP_BACKING_COPIED, read with premap_copy_out, or ask
  * premap_check first. Nor does the library promise a NUL after the last byte.
  *
  * Closing any descriptor of a file drops the POSIX record locks (fcntl F_SETLK) this process holds on it; the library opens and
  * closes one while it loads. Locks by flock() or open file description locks are not affected.
  *
  * Exit: running loads end within a chunk when the process exits; a read that hangs in the kernel (a network file system that is
- * gone) can hold a normal exit until a fatal signal, because libuv joins its pool's threads. A child of fork() may read the files
- * that were READY before it; it must not start new loads or wait for unfinished ones.
+ * gone) can hold a normal exit until a fatal signal, because libuv joins its pool's threads. A child of fork() may read the
+ * files that were READY before it; it must not start new loads or wait for unfinished ones.
  */
 #ifndef PREMAP_PREMAP_H
 #define PREMAP_PREMAP_H
@@ -94,41 +94,41 @@ typedef enum premap_step {
 } premap_step;
 
 /* Limits. */
-#define PREMAP_FILES_MAX INT64_C(67108863)           /* handles open at once: premap_create gives PREMAP_ENOBUFS beyond */
-#define PREMAP_REFERENCES_MAX 65535                  /* references to one file: premap_retain gives PREMAP_EOVERFLOW beyond */
-#define PREMAP_COPY_LIMIT ((uint64_t)256 << 10)      /* bytes up to which PREMAP_BACKING_AUTO copies */
-#define PREMAP_UNSIZED_LIMIT ((uint64_t)64 << 20)    /* bytes read of a file that reports no size: PREMAP_EFBIG beyond */
+#define PREMAP_FILES_MAX INT64_C(67108863)            /* handles open at once: premap_create gives PREMAP_ENOBUFS beyond */
+#define PREMAP_REFERENCES_MAX 65535                   /* references to one file: premap_retain gives PREMAP_EOVERFLOW beyond */
+#define PREMAP_COPY_LIMIT ((uint64_t)256 << 10)       /* bytes up to which PREMAP_BACKING_AUTO copies */
+#define PREMAP_UNSIZED_LIMIT ((uint64_t)64 << 20)     /* bytes read of a file that reports no size: PREMAP_EFBIG beyond */
 #define PREMAP_CHUNK_SIZE_DEFAULT ((uint64_t)4 << 20) /* bytes between two looks at cancellation */
 #define PREMAP_CHUNK_SIZE_MIN ((uint64_t)64 << 10)
 #define PREMAP_PAUSE_MAX_US 1000000U
 #define PREMAP_PAUSE_AUTO UINT32_MAX /* 100 us with PREMAP_PREFAULT_ADVISE, none otherwise */
 
 /* Flags of premap_options. */
-#define PREMAP_NOFOLLOW 0x1U  /* the path's last component must not be a symbolic link: PREMAP_ELOOP */
-#define PREMAP_BENEATH 0x2U   /* resolve the path beneath the directory premap_options.beneath */
-#define PREMAP_KEEP_OPEN 0x4U /* keep the file's descriptor until the last close: premap_check and premap_resident then ask the
-                                 very file, not the path */
-#define PREMAP_LOCK 0x8U      /* lock the pages in memory before READY, as premap_lock does */
+#define PREMAP_NOFOLLOW 0x1U /* the path's last component must not be a symbolic link: PREMAP_ELOOP */
+#define PREMAP_BENEATH 0x2U  /* resolve the path beneath the directory premap_options.beneath */
+#define PREMAP_KEEP_OPEN                                                                                                       \
+  0x4U                   /* keep the file's descriptor until the last close: premap_check and premap_resident then ask the     \
+                            very file, not the path */
+#define PREMAP_LOCK 0x8U /* lock the pages in memory before READY, as premap_lock does */
 
-/* How to load. Start from PREMAP_OPTIONS_INIT; a null pointer means the same. All-zero fields after size are valid too: they mean
- * read-only, the whole file, automatic backing, no prefault, no pause.
- * Errors of premap_create and its kin: size 0, a value outside its enumeration, a chunk or pause outside its range, or
- * PREMAP_BACKING_COPIED with PREMAP_READ_WRITE or with an advice: PREMAP_EINVAL. Non-zero bytes beyond what this library knows:
- * PREMAP_E2BIG. An unknown flag: PREMAP_ENOTSUP. */
+/* How to load. Start from PREMAP_OPTIONS_INIT; a null pointer means the same. All-zero fields after size are valid too: they
+ * mean read-only, the whole file, automatic backing, no prefault, no pause. Errors of premap_create and its kin: size 0, a
+ * value outside its enumeration, a chunk or pause outside its range, or PREMAP_BACKING_COPIED with PREMAP_READ_WRITE or with an
+ * advice: PREMAP_EINVAL. Non-zero bytes beyond what this library knows: PREMAP_E2BIG. An unknown flag: PREMAP_ENOTSUP. */
 typedef struct premap_options {
-  size_t size;         /* sizeof(premap_options): tells the library which fields exist */
-  uint32_t mode;       /* premap_mode */
-  uint32_t prefault;   /* premap_prefault */
-  uint32_t backing;    /* premap_backing */
-  uint32_t advice;     /* premap_advice, given to the system once the pages are in. Anything but NORMAL chooses to map */
-  uint32_t flags;      /* PREMAP_NOFOLLOW, ... */
-  uint32_t pause_us;   /* between two chunks: 0 to PREMAP_PAUSE_MAX_US, or PREMAP_PAUSE_AUTO */
-  uint64_t offset;     /* first byte of the file to load; any value up to its size (then the region is empty), else PREMAP_ERANGE */
-  uint64_t length;     /* bytes to load; 0: to the end. Beyond the end: PREMAP_ERANGE */
+  size_t size;       /* sizeof(premap_options): tells the library which fields exist */
+  uint32_t mode;     /* premap_mode */
+  uint32_t prefault; /* premap_prefault */
+  uint32_t backing;  /* premap_backing */
+  uint32_t advice;   /* premap_advice, given to the system once the pages are in. Anything but NORMAL chooses to map */
+  uint32_t flags;    /* PREMAP_NOFOLLOW, ... */
+  uint32_t pause_us; /* between two chunks: 0 to PREMAP_PAUSE_MAX_US, or PREMAP_PAUSE_AUTO */
+  uint64_t offset; /* first byte of the file to load; any value up to its size (then the region is empty), else PREMAP_ERANGE */
+  uint64_t length; /* bytes to load; 0: to the end. Beyond the end: PREMAP_ERANGE */
   uint64_t chunk_size; /* bytes, at least PREMAP_CHUNK_SIZE_MIN; 0: PREMAP_CHUNK_SIZE_DEFAULT. Chunks shrink on slow devices */
-  intptr_t beneath;    /* with PREMAP_BENEATH: a directory's descriptor (Windows: handle), duplicated inside the call and closed when
-                          the file completes. The path must be relative and may not leave the directory: PREMAP_EXDEV. Where the
-                          system cannot resolve so itself, ".." and symbolic links are refused (PREMAP_EXDEV, PREMAP_ELOOP) */
+  intptr_t beneath;    /* with PREMAP_BENEATH: a directory's descriptor (Windows: handle), duplicated inside the call and closed
+                          when    the file completes. The path must be relative and may not leave the directory: PREMAP_EXDEV. Where
+                          the    system cannot resolve so itself, ".." and symbolic links are refused (PREMAP_EXDEV, PREMAP_ELOOP) */
 } premap_options;
 
 #define PREMAP_OPTIONS_INIT                                                                                                    \
@@ -137,12 +137,13 @@ typedef struct premap_options {
         PREMAP_PAUSE_AUTO, 0, 0, 0, -1                                                                                         \
   }
 
-/* ---- Create, start, close ------------------------------------------------------------------------------------------- since 0.1 */
+/* ---- Create, start, close ------------------------------------------------------------------------------------------- since
+ * 0.1 */
 
 /* Makes a handle for the file that path (UTF-8, copied) names. Opens nothing and does not block.
- * Returns the handle, or PREMAP_EINVAL (null or empty path, bad options), PREMAP_ENAMETOOLONG (over 65,535 bytes), PREMAP_ENOMEM,
- * PREMAP_ENOBUFS (PREMAP_FILES_MAX handles are open), PREMAP_EMFILE (the directory could not be duplicated).
- * The caller owns one reference and ends it with premap_close. */
+ * Returns the handle, or PREMAP_EINVAL (null or empty path, bad options), PREMAP_ENAMETOOLONG (over 65,535 bytes),
+ * PREMAP_ENOMEM, PREMAP_ENOBUFS (PREMAP_FILES_MAX handles are open), PREMAP_EMFILE (the directory could not be duplicated). The
+ * caller owns one reference and ends it with premap_close. */
 PREMAP_EXPORT premap_file premap_create(const char *path, const premap_options *options);
 
 /* Puts the file in the queue of the pool. Does not wait for it. A file that was started before is left alone.
@@ -158,19 +159,20 @@ PREMAP_EXPORT premap_file premap_open(const char *path, const premap_options *op
  * descriptor), PREMAP_EACCES (not opened for what mode needs), PREMAP_EINVAL (with PREMAP_BENEATH or PREMAP_NOFOLLOW). */
 PREMAP_EXPORT premap_file premap_open_fd(intptr_t descriptor, const premap_options *options);
 
-/* Creates, loads on the calling thread, and gives the region: blocks until READY or FAILED. Returns the handle, or the error with
- * nothing to close; who wants the error's message uses premap_open and premap_wait. region may be null. */
+/* Creates, loads on the calling thread, and gives the region: blocks until READY or FAILED. Returns the handle, or the error
+ * with nothing to close; who wants the error's message uses premap_open and premap_wait. region may be null. */
 PREMAP_EXPORT premap_file premap_load(const char *path, const premap_options *options, premap_region *region);
 
 /* Adds a reference, to be ended by its own premap_close. PREMAP_EOVERFLOW beyond PREMAP_REFERENCES_MAX. */
 PREMAP_EXPORT int premap_retain(premap_file file);
 
-/* Drops a reference. With the last one the handle is invalid at once; a file that still loads is cancelled; the region is unmapped
- * before the call returns, unless another thread is inside a call on this file or loads it: then that thread unmaps it. Blocks
- * no longer than unmapping takes (0.2 to 34 ms a GiB). Nobody may read the region any more. */
+/* Drops a reference. With the last one the handle is invalid at once; a file that still loads is cancelled; the region is
+ * unmapped before the call returns, unless another thread is inside a call on this file or loads it: then that thread unmaps
+ * it. Blocks no longer than unmapping takes (0.2 to 34 ms a GiB). Nobody may read the region any more. */
 PREMAP_EXPORT int premap_close(premap_file file);
 
-/* ---- Look, without blocking ------------------------------------------------------------------------------------------ since 0.1 */
+/* ---- Look, without blocking ------------------------------------------------------------------------------------------ since
+ * 0.1 */
 
 /* PREMAP_PENDING to PREMAP_FAILED, or PREMAP_EBADF. Costs one acquire load. */
 PREMAP_EXPORT int premap_state(premap_file file);
@@ -196,66 +198,72 @@ typedef struct premap_file_info {
   uint64_t file_size;    /* bytes of the whole file when it was opened */
   uint64_t offset;       /* first byte loaded */
   uint64_t length;       /* bytes in the region */
-  uint64_t present;      /* bytes of the region that were made present: all of it, unless prefault is not POPULATE or partial is set */
-  uint32_t partial;      /* 1: READY with less present than asked for; reason says why */
-  uint32_t backing;      /* PREMAP_BACKING_MAPPED or PREMAP_BACKING_COPIED */
-  const char *strategy;  /* how the bytes came in: "none", "advise", "read", "populate", "kernel-copy". Static, never null */
-  const char *reason;    /* why this backing and strategy, or why partial. Static, never null */
-  uint64_t queue_ns;     /* from the start until a thread took it */
-  uint64_t load_ns;      /* from then until READY or FAILED */
+  uint64_t
+      present; /* bytes of the region that were made present: all of it, unless prefault is not POPULATE or partial is set */
+  uint32_t partial;     /* 1: READY with less present than asked for; reason says why */
+  uint32_t backing;     /* PREMAP_BACKING_MAPPED or PREMAP_BACKING_COPIED */
+  const char *strategy; /* how the bytes came in: "none", "advise", "read", "populate", "kernel-copy". Static, never null */
+  const char *reason;   /* why this backing and strategy, or why partial. Static, never null */
+  uint64_t queue_ns;    /* from the start until a thread took it */
+  uint64_t load_ns;     /* from then until READY or FAILED */
 } premap_file_info;
 
-#define PREMAP_FILE_INFO_INIT {sizeof(premap_file_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define PREMAP_FILE_INFO_INIT                                                                                                  \
+  { sizeof(premap_file_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Fills *info. PREMAP_EINVAL when info is null or its size is 0. */
 PREMAP_EXPORT int premap_info(premap_file file, premap_file_info *info);
 
-/* ---- Wait ------------------------------------------------------------------------------------------------------------ since 0.1 */
+/* ---- Wait ------------------------------------------------------------------------------------------------------------ since
+ * 0.1 */
 
 /* Blocks until the file is READY or FAILED, or timeout_ms have passed (0: looks only; -1 or any negative: for ever).
- * Returns 0, or PREMAP_PARTIAL (1) when it is READY with less present than asked for; the file's error when FAILED; PREMAP_ETIMEDOUT
- * when time ran out (the load goes on; premap_state tells it from a file that failed with that code).
- * A file that was never started is started. When the wait is for ever and no worker has taken the file yet, the calling thread
- * loads it itself. region may be null; it is filled when the result is 0 or more. */
+ * Returns 0, or PREMAP_PARTIAL (1) when it is READY with less present than asked for; the file's error when FAILED;
+ * PREMAP_ETIMEDOUT when time ran out (the load goes on; premap_state tells it from a file that failed with that code). A file
+ * that was never started is started. When the wait is for ever and no worker has taken the file yet, the calling thread loads
+ * it itself. region may be null; it is filled when the result is 0 or more. */
 PREMAP_EXPORT int premap_wait(premap_file file, int64_t timeout_ms, premap_region *region);
 
-/* Blocks until at least one of count files is READY or FAILED, starting those that were not. Returns 0 with *index the first found,
- * PREMAP_ETIMEDOUT, PREMAP_EBADF (*index: the first bad handle), PREMAP_EINVAL (count 0 or null pointer), PREMAP_ENOMEM. A handle may
- * appear more than once. index may be null. */
+/* Blocks until at least one of count files is READY or FAILED, starting those that were not. Returns 0 with *index the first
+ * found, PREMAP_ETIMEDOUT, PREMAP_EBADF (*index: the first bad handle), PREMAP_EINVAL (count 0 or null pointer), PREMAP_ENOMEM.
+ * A handle may appear more than once. index may be null. */
 PREMAP_EXPORT int premap_wait_any(const premap_file *files, size_t count, int64_t timeout_ms, size_t *index);
 
-/* Blocks until all count files are READY or FAILED, starting those that were not. Returns 0 when all are READY, else the error of the
- * first in the array that FAILED; otherwise as premap_wait_any. */
+/* Blocks until all count files are READY or FAILED, starting those that were not. Returns 0 when all are READY, else the error
+ * of the first in the array that FAILED; otherwise as premap_wait_any. */
 PREMAP_EXPORT int premap_wait_all(const premap_file *files, size_t count, int64_t timeout_ms);
 
-/* ---- Control --------------------------------------------------------------------------------------------------------- since 0.1 */
+/* ---- Control --------------------------------------------------------------------------------------------------------- since
+ * 0.1 */
 
-/* Makes an unfinished file FAILED with PREMAP_ECANCELED at once, and never blocks: queued work is removed, a running load stops at its
- * next chunk. A finished file stays as it is: 0 too. The handle still has to be closed. */
+/* Makes an unfinished file FAILED with PREMAP_ECANCELED at once, and never blocks: queued work is removed, a running load stops
+ * at its next chunk. A finished file stays as it is: 0 too. The handle still has to be closed. */
 PREMAP_EXPORT int premap_cancel(premap_file file);
 
-/* Cancels every load the library's pool has, waits up to timeout_ms (negative: for ever) for its workers to let go, and ends the library's
- * thread. READY files stay readable, handles stay valid, and a later premap_start begins anew. Call it before dlclose.
- * PREMAP_ETIMEDOUT: a worker still hangs in the kernel; the library must stay loaded. PREMAP_EDEADLK: called from a pool thread. */
+/* Cancels every load the library's pool has, waits up to timeout_ms (negative: for ever) for its workers to let go, and ends
+ * the library's thread. READY files stay readable, handles stay valid, and a later premap_start begins anew. Call it before
+ * dlclose. PREMAP_ETIMEDOUT: a worker still hangs in the kernel; the library must stay loaded. Files started meanwhile are
+ * PREMAP_ECANCELED. */
 PREMAP_EXPORT int premap_shutdown(int64_t timeout_ms);
 
-/* ---- Errors ---------------------------------------------------------------------------------------------------------- since 0.1 */
+/* ---- Errors ---------------------------------------------------------------------------------------------------------- since
+ * 0.1 */
 
 /* The code of a FAILED file; 0 when it has not failed; PREMAP_EBADF for an invalid handle. */
 PREMAP_EXPORT int premap_error(premap_file file);
 
-/* Writes a sentence such as  open 'x': no such file or directory (ENOENT)  to buffer, NUL-terminated and cut at capacity bytes; an empty
- * string when the file has not failed. Returns the sentence's full length in bytes without the NUL, or PREMAP_EBADF. buffer may be null
- * when capacity is 0. Bytes of the path that are control characters are written as \xNN. */
+/* Writes a sentence such as  open 'x': no such file or directory (ENOENT)  to buffer, NUL-terminated and cut at capacity bytes;
+ * an empty string when the file has not failed. Returns the sentence's full length in bytes without the NUL, or PREMAP_EBADF.
+ * buffer may be null when capacity is 0. Bytes of the path that are control characters are written as \xNN. */
 PREMAP_EXPORT int premap_error_message(premap_file file, char *buffer, size_t capacity);
 
 /* Text and name ("ENOENT") of a code. Static strings, never null. */
 PREMAP_EXPORT const char *premap_strerror(int code);
 PREMAP_EXPORT const char *premap_err_name(int code);
 
-/* ---- The bytes later ------------------------------------------------------------------------------------------------- since 0.1
- * All need a READY file: PREMAP_EAGAIN when it is unfinished, its error when FAILED. offset is in bytes from the region's start; length 0
- * means to its end; a range beyond the region is PREMAP_ERANGE. An empty region succeeds. */
+/* ---- The bytes later ------------------------------------------------------------------------------------------------- since
+ * 0.1 All need a READY file: PREMAP_EAGAIN when it is unfinished, its error when FAILED. offset is in bytes from the region's
+ * start; length 0 means to its end; a range beyond the region is PREMAP_ERANGE. An empty region succeeds. */
 
 /* Makes the range present again, on the calling thread: blocks for the reading. PREMAP_PARTIAL: the memory budget allows less.
  * PREMAP_EIO, PREMAP_ECHANGED (the file has become shorter). */
@@ -264,31 +272,37 @@ PREMAP_EXPORT int premap_populate(premap_file file, uint64_t offset, uint64_t le
 /* Tells the system how the range will be read. PREMAP_ENOTSUP for copied files. */
 PREMAP_EXPORT int premap_advise(premap_file file, uint64_t offset, uint64_t length, premap_advice advice);
 
-/* Keeps the range's pages in memory until premap_unlock or the last close. Populate first: pages not present are locked when touched.
- * Blocks little. PREMAP_ENOMEM or PREMAP_EPERM beyond the limit of lockable memory (ulimit -l). Locks do not nest. */
+/* Keeps the range's pages in memory until premap_unlock or the last close. Populate first: pages not present are locked when
+ * touched. Blocks little. PREMAP_ENOMEM or PREMAP_EPERM beyond the limit of lockable memory (ulimit -l). Locks do not nest. A
+ * copy of up to 1 MiB shares its first and last page with other memory, so it is locked and unlocked as a whole, whatever the
+ * range. */
 PREMAP_EXPORT int premap_lock(premap_file file, uint64_t offset, uint64_t length);
 PREMAP_EXPORT int premap_unlock(premap_file file, uint64_t offset, uint64_t length);
 
 /* Writes the changes of a READ_WRITE file's range to storage and waits for it. PREMAP_ENOTSUP for other modes. */
 PREMAP_EXPORT int premap_flush(premap_file file, uint64_t offset, uint64_t length);
 
-/* Lets go of the pages that lie wholly in the range: out of the page tables, and out of the page cache where the system agrees (nobody
- * else maps them). Changes of the file not yet on storage are written first, so it may block. Touching the range reads it again.
- * PREMAP_ENOTSUP for copied and copy-on-write files, whose bytes would be lost. */
+/* Lets go of the pages that lie wholly in the range: out of the page tables, and out of the page cache where the system agrees
+ * (nobody else maps them). Changes of the file not yet on storage are written first, so it may block. Touching the range reads
+ * it again. PREMAP_ENOTSUP for copied and copy-on-write files, whose bytes would be lost, and where premap_check would give it.
+ */
 PREMAP_EXPORT int premap_release(premap_file file, uint64_t offset, uint64_t length);
 
-/* How many bytes of the range are in memory now: for a mapped file in the system's page cache, for a copied one all. Any error means
- * unknown: PREMAP_ENOSYS (the system does not tell), PREMAP_EPERM (it tells only those who may write to the file), PREMAP_ECHANGED (the path
- * names another file by now), or what opening the path gave. Without PREMAP_KEEP_OPEN the path is opened to ask. */
+/* How many bytes of the range are in memory now: for a mapped file in the system's page cache, for a copied one all. Any error
+ * means unknown: PREMAP_ENOSYS (the system does not tell), PREMAP_EPERM (it tells only those who may write to the file),
+ * PREMAP_ECHANGED (the path names another file by now), or what opening the path gave. Without PREMAP_KEEP_OPEN the path is
+ * opened to ask. */
 PREMAP_EXPORT int premap_resident(premap_file file, uint64_t offset, uint64_t length, uint64_t *bytes);
 
-/* Copies length bytes (here 0 means none) from offset to buffer through the kernel: where the file was truncated or its device fails, gives
- * PREMAP_ECHANGED or PREMAP_EIO where a plain read of the region would raise a signal. buffer may then be partly written. */
+/* Copies length bytes (here 0 means none) from offset to buffer through the kernel: where the file was truncated or its device
+ * fails, gives PREMAP_ECHANGED or PREMAP_EIO where a plain read of the region would raise a signal. buffer may then be partly
+ * written. */
 PREMAP_EXPORT int premap_copy_out(premap_file file, uint64_t offset, void *buffer, size_t length);
 
-/* Has the file changed since it was loaded? Compares identity, size and times by opening the path again, or through the descriptor with
- * PREMAP_KEEP_OPEN. 0: the same; PREMAP_ECHANGED; or what opening gave (PREMAP_ENOENT: it is gone). PREMAP_ENOTSUP for a file loaded by
- * premap_open_fd or with PREMAP_BENEATH unless PREMAP_KEEP_OPEN was set. Changes by writing through this mapping count too. */
+/* Has the file changed since it was loaded? Compares identity, size and times by opening the path again, or through the
+ * descriptor with PREMAP_KEEP_OPEN. 0: the same; PREMAP_ECHANGED; or what opening gave (PREMAP_ENOENT: it is gone).
+ * PREMAP_ENOTSUP for a file loaded by premap_open_fd or with PREMAP_BENEATH unless PREMAP_KEEP_OPEN was set. Changes by writing
+ * through this mapping count too. */
 PREMAP_EXPORT int premap_check(premap_file file);
 
 /* The library's version, "0.1.0". Static. */

@@ -3,8 +3,8 @@
  * internal.h - what the files of src/common share. Read file.c, loader.c, worker.c, prefault.c, notify.c and registry.c in that
  * order: they are the way of one file from premap_open to its last close.
  *
- * Who may touch what: see the comments of premap__file. Lock order: registry shard, then registry growth; a wait bucket, then a waiter;
- * the loader's lock and the lock of pages are taken with no other held, and nothing is locked under them.
+ * Who may touch what: see the comments of premap__file. Lock order: the loader's lock, a wait bucket, a waiter's lock. All
+ * other locks (registry, budget, pages) are leaves: nothing is locked under them.
  */
 #ifndef PREMAP_INTERNAL_H
 #define PREMAP_INTERNAL_H
@@ -13,8 +13,8 @@
 
 #include "os.h"
 
-/* The public states, and one more: a cancelled file is FAILED to everybody outside, but the canceller may write nothing into the file, since
- * a worker may be in the middle of it. So the state alone says it. */
+/* The public states, and one more: a cancelled file is FAILED to everybody outside, but the canceller may write nothing into
+ * the file, since a worker may be in the middle of it. So the state alone says it. */
 typedef enum premap__state {
   PREMAP__PENDING = PREMAP_PENDING,
   PREMAP__LOADING = PREMAP_LOADING,
@@ -50,7 +50,7 @@ enum {
   PREMAP__STRATEGY_MAP(XX)
 #undef XX
 #define XX(name, text) PREMAP__REASON_##name,
-  PREMAP__REASON_MAP(XX)
+      PREMAP__REASON_MAP(XX)
 #undef XX
 };
 
@@ -59,7 +59,8 @@ enum { PREMAP__NOWHERE = 0, PREMAP__QUEUED, PREMAP__RUNNING };
 
 struct premap__wait_node;
 
-/* A request and what it becomes. Freed when the last pin on its slot goes (registry.c). Kept small: 100,000 of them are usual. */
+/* A request and what it becomes. Freed when the last pin on its slot goes (registry.c). Kept small: 100,000 of them are usual.
+ */
 typedef struct premap__file {
   /* Set at creation, constant from then on. */
   uint32_t slot;
@@ -74,14 +75,16 @@ typedef struct premap__file {
   uint8_t flags;
   bool from_descriptor; /* by premap_open_fd: path is its name in messages */
 
-  /* Written only by the thread that moved the state to LOADING, before it moves it on; read by others once it is READY or FAILED. */
+  /* Written only by the thread that moved the state to LOADING, before it moves it on; read by others once it is READY or
+   * FAILED. */
   uint8_t backing;
   uint8_t strategy;
   uint8_t reason;
   uint8_t partial;
   uint8_t step;
-  bool heap; /* copied to malloc's memory, not to pages */
-  uint8_t place; /* guarded by the loader's lock */
+  bool heap;        /* copied to malloc's memory, not to pages of its own */
+  bool heap_locked; /* guarded by the lock of pages (region.c) */
+  uint8_t place;    /* guarded by the loader's lock */
   int32_t code;
   int32_t os_error;
   uint64_t error_offset;
@@ -109,7 +112,8 @@ typedef struct premap__file {
 /* Gives the file a slot with one user reference and no pin, PENDING. Returns the handle, or PREMAP_ENOMEM or PREMAP_ENOBUFS. */
 premap_file premap__registry_insert(premap__file *file);
 
-/* Looks a handle up and pins it: the file cannot go until premap__registry_unpin. Null, with the code, for an invalid handle. */
+/* Looks a handle up and pins it: the file cannot go until premap__registry_unpin. Null, with the code, for an invalid handle.
+ */
 premap__file *premap__registry_pin(premap_file handle, int *code);
 /* One more pin for someone else, by a thread that has one. False when there are too many. */
 bool premap__registry_pin_more(premap__file *file);
@@ -123,8 +127,8 @@ int premap__registry_release(premap_file handle, premap__file **last);
 /* State of a pinned file, with acquire; of any handle (a premap__state, or PREMAP_EBADF). */
 premap__state premap__registry_state(const premap__file *file);
 int premap__registry_peek(premap_file handle);
-/* Moves a pinned file from one state to another: false when it was not in the first. Release, so that what was written into the file
- * is seen by who sees the new state; acquire, so that the mover sees what came before. */
+/* Moves a pinned file from one state to another: false when it was not in the first. Release, so that what was written into the
+ * file is seen by who sees the new state; acquire, so that the mover sees what came before. */
 bool premap__registry_move(premap__file *file, premap__state from, premap__state to);
 
 /* ---- file.c: file objects and the calls that make, look at and end them */
@@ -135,8 +139,15 @@ void premap__file_destroy(premap__file *file);
 int premap__file_code(const premap__file *file, premap__state state);
 /* Makes it cancelled if it is unfinished, and takes it out of the queue. The caller has it pinned. */
 void premap__file_cancel(premap__file *file);
-/* Opens the file as its options say; also to ask about it again. */
-premap__status premap__file_reopen(const premap__file *file, premap__os_file *descriptor, premap__os_identity *identity);
+/* Opens the path as the options say, to load it or to ask about it again. PREMAP_ENOTSUP when that cannot be: the file came by
+ * descriptor, or its directory has been given back. */
+premap__status premap__file_open(const premap__file *file, bool writable, premap__os_file *opened,
+                                 premap__os_identity *identity);
+/* Gives the descriptor and the directory back. Only for the thread that may write to the file. */
+void premap__file_close_descriptor(premap__file *file);
+void premap__file_close_directory(premap__file *file);
+/* What a wait returns for a file in a final state; fills *region (may be null) when it is READY. */
+int premap__file_result(const premap__file *file, premap__state state, premap_region *region);
 
 /* ---- options.c */
 
@@ -147,7 +158,7 @@ int premap__options_read(premap_options *to, const premap_options *options);
 
 /* Queues a file that is PENDING and not queued; one that is neither is left alone. 0, or why the pool could not start. */
 int premap__loader_submit(premap__file *file);
-/* Takes a file that somebody else claimed or cancelled out of the queue, with the queue's pin. */
+/* Takes a file that was claimed or cancelled elsewhere out of the queue, and drops the queue's pin. The caller has one too. */
 void premap__loader_withdraw(premap__file *file);
 
 /* ---- worker.c: one load from open to READY or FAILED */
@@ -161,7 +172,8 @@ void premap__worker_drop_region(premap__file *file);
 
 /* ---- prefault.c: bringing the pages of a mapped file in */
 
-/* By the file's policy, chunk by chunk, until the end, an error, the budget's end (sets partial) or the file is no longer LOADING. */
+/* By the file's policy, chunk by chunk, until the end, an error, the budget's end (sets partial) or the file is no longer
+ * LOADING. */
 premap__status premap__prefault(premap__file *file);
 
 /* ---- budget.c: memory and maps that loads may use */
@@ -179,14 +191,17 @@ void premap__budget_give_back_map(void);
 
 /* ---- notify.c: the end of a load, and those who wait for it */
 
-/* Moves a pinned file to its final state and wakes everybody who waits. False when somebody else was first: then nothing happened. */
+/* Moves a pinned file to its final state and wakes everybody who waits. False when somebody else was first: then nothing
+ * happened. */
 bool premap__publish(premap__file *file, premap__state from, premap__state to);
 uint64_t premap__now_ns(void);
 
 /* ---- region.c */
 
-/* Forgets the locks that premap_lock counted for a heap copy. */
-void premap__region_forget_locks(premap__file *file);
+/* Locks the whole region of a READY file, or one that is about to be. */
+premap__status premap__region_lock_all(premap__file *file);
+/* Before a heap copy is freed: its pages may hold other files' locked bytes. */
+void premap__region_forget_lock(premap__file *file);
 
 /* ---- error.c */
 

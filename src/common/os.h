@@ -35,10 +35,10 @@ premap__status premap__os_error(int os_error);
 /* ---- file.c */
 
 typedef struct premap__os_how {
-  const char *path;         /* UTF-8 */
-  premap__os_file beneath;  /* the directory that the path may not leave, or PREMAP__NO_FILE */
-  bool writable;            /* open for writing too */
-  bool nofollow;            /* the last component may not be a symbolic link */
+  const char *path;        /* UTF-8 */
+  premap__os_file beneath; /* the directory that the path may not leave, or PREMAP__NO_FILE */
+  bool writable;           /* open for writing too */
+  bool nofollow;           /* the last component may not be a symbolic link */
 } premap__os_how;
 
 typedef struct premap__os_identity {
@@ -49,11 +49,13 @@ typedef struct premap__os_identity {
   int64_t changed_ns; /* of the metadata */
 } premap__os_identity;
 
-/* Opens a regular file, close-on-exec, without ever waiting for a peer (FIFO) or causing a device to act. A directory is PREMAP_EISDIR,
- * anything else that is not a regular file PREMAP_EFTYPE. On success *file must be closed, and *identity describes what was opened. */
+/* Opens a regular file, close-on-exec, without ever waiting for a peer (FIFO) or causing a device to act. A directory is
+ * PREMAP_EISDIR, anything else that is not a regular file PREMAP_EFTYPE. On success *file must be closed, and *identity
+ * describes what was opened. */
 premap__status premap__os_open(const premap__os_how *how, premap__os_file *file, premap__os_identity *identity);
 
-/* Duplicates the caller's descriptor, with the same checks; PREMAP_EACCES when it is not open for reading (and writing, if writable). */
+/* Duplicates the caller's descriptor, with the same checks; PREMAP_EACCES when it is not open for reading (and writing, if
+ * writable). */
 premap__status premap__os_duplicate(intptr_t descriptor, bool writable, premap__os_file *file);
 
 /* Duplicates a directory's descriptor. PREMAP_ENOTDIR when it is none. */
@@ -62,8 +64,8 @@ premap__status premap__os_duplicate_directory(intptr_t descriptor, premap__os_fi
 /* Identity of an open file as it is now, with the same checks as premap__os_open. */
 premap__status premap__os_identify(premap__os_file file, premap__os_identity *identity);
 
-/* Reads at an offset, never moving the file's position. Returns after at least one byte, at the end of the file (*got 0), or on an
- * error. Never waits for data that may never come (PREMAP_EAGAIN). */
+/* Reads at an offset, never moving the file's position. Returns after at least one byte, at the end of the file (*got 0), or on
+ * an error. Never waits for data that may never come (PREMAP_EAGAIN). */
 premap__status premap__os_read(premap__os_file file, void *buffer, size_t size, uint64_t offset, size_t *got);
 
 /* Never fails in a way that matters: the files were only read, or their mapping is flushed apart. */
@@ -77,21 +79,22 @@ typedef struct premap__os_mapping {
   size_t base_size; /* bytes */
 } premap__os_mapping;
 
-/* Maps size bytes from offset on: any byte; alignment is hidden here. Large maps stand so that the system can use its large pages.
- * PREMAP_ENODEV: the file system cannot map this file. */
-premap__status premap__os_map(premap__os_file file, premap_mode mode, uint64_t offset, size_t size, premap__os_mapping *mapping);
+/* Maps size bytes from offset on: any byte; alignment is hidden here. Large maps stand so that the system can use its large
+ * pages. PREMAP_ENODEV: the file system cannot map this file. */
+premap__status premap__os_map(premap__os_file file, premap_mode mode, uint64_t offset, size_t size,
+                              premap__os_mapping *mapping);
 void premap__os_unmap(void *base, size_t base_size);
 
-/* Private zeroed pages, aligned and advised for large pages where they are large. Null: no memory. Freed by premap__os_pages_free with the
- * same size. */
+/* Private zeroed pages, aligned and advised for large pages where they are large. Null: no memory. Freed by
+ * premap__os_pages_free with the same size. */
 void *premap__os_pages_allocate(size_t size);
 void premap__os_pages_free(void *pages, size_t size);
 
 /* Bytes of a page: a power of two. */
 size_t premap__os_page_size(void);
 
-/* Hints about a mapped range. WILL_NEED starts reading and does not wait; file is the mapped file or PREMAP__NO_FILE, and offset the
- * range's place in it, for systems whose hint takes these. */
+/* Hints about a mapped range. WILL_NEED starts reading and does not wait; file is the mapped file or PREMAP__NO_FILE, and
+ * offset the range's place in it, for systems whose hint takes these. */
 premap__status premap__os_advise(premap__os_file file, uint64_t offset, void *address, size_t size, premap_advice advice);
 
 /* Lock without copying copy-on-write pages. Whole pages; page-aligned address. */
@@ -101,36 +104,37 @@ premap__status premap__os_unlock(void *address, size_t size);
 /* Writes the range's changes to storage and waits. */
 premap__status premap__os_flush(void *address, size_t size);
 
-/* Drops whole pages of a clean or shared mapping from the page tables; with a file also from the page cache, after writing what is dirty.
- * Page-aligned address and size. */
+/* Drops whole pages of a clean or shared mapping from the page tables; with a file also from the page cache, after writing what
+ * is dirty. Page-aligned address and size. */
 premap__status premap__os_release(premap__os_file file, uint64_t offset, void *address, size_t size);
 
 /* ---- populate.c */
 
 typedef enum premap__os_way {
-  PREMAP__WAY_NONE,        /* nothing was to be done */
-  PREMAP__WAY_POPULATE,    /* one call makes the range present */
-  PREMAP__WAY_KERNEL_COPY  /* the kernel copied a byte of each page */
+  PREMAP__WAY_NONE,       /* nothing was to be done */
+  PREMAP__WAY_POPULATE,   /* one call makes the range present */
+  PREMAP__WAY_KERNEL_COPY /* the kernel copied a byte of each page */
 } premap__os_way;
 
-/* Makes every page of a mapped range present for reading. *done is always set: the bytes from address on that certainly are present,
- * size when the status is well. PREMAP_EFAULT: the page at *done cannot be had (truncated, or an I/O error: the caller finds out
- * which). *way tells how it was done. */
+/* Makes every page of a mapped range present for reading. *done is always set: the bytes from address on that certainly are
+ * present, size when the status is well. PREMAP_EFAULT: the page at *done cannot be had (truncated, or an I/O error: the caller
+ * finds out which). *way tells how it was done. */
 premap__status premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
 
-/* Copies mapped memory through the kernel, which fails with PREMAP_EFAULT at a page that cannot be had instead of raising a signal. */
+/* Copies mapped memory through the kernel, which fails with PREMAP_EFAULT at a page that cannot be had instead of raising a
+ * signal. */
 premap__status premap__os_copy_out(void *buffer, const void *address, size_t size);
 
 /* ---- residency.c */
 
-/* Bytes of the file's range that are in the page cache, counted in whole pages but never more than size. mapped is the range's address where
- * the caller has it mapped, or null. PREMAP_ENOSYS or PREMAP_EPERM: unknown; never a guess. */
+/* Bytes of the file's range that are in the page cache, counted in whole pages but never more than size. mapped is the range's
+ * address where the caller has it mapped, or null. PREMAP_ENOSYS or PREMAP_EPERM: unknown; never a guess. */
 premap__status premap__os_resident(premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes);
 
 /* ---- memory.c */
 
-/* Bytes that could be filled without pushing others out: the least of what the machine and each control group above this process leave,
- * reclaimable file pages counted as free. UINT64_MAX when the system does not tell. */
+/* Bytes that could be filled without pushing others out: the least of what the machine and each control group above this
+ * process leave, reclaimable file pages counted as free. UINT64_MAX when the system does not tell. */
 uint64_t premap__os_memory_available(void);
 
 /* Maps that this process may have; SIZE_MAX when there is no limit. */

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * loader.c - the queue of files, and the pool threads it borrows from libuv.
+ *
+ * uv_queue_work belongs to a loop and may be called on that loop's thread only, so the library has a loop on a thread of its
+ * own. Whoever queues a file wakes that thread (uv_async_send); it hands work items to the pool; an item drains the queue, many
+ * files to one hand-off, and after some time gives its thread back, since the pool is everybody's.
+ *
+ *   any thread: queue, wake ->  loop thread: items up to the limit  ->  pool threads: take, claim, load, take, ...
+ *
+ * The thread and the loop are made by the first file queued and ended by premap_shutdown, which is also registered with atexit:
+ * libuv joins its pool at exit, so running loads have to stop by then.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+#include <uv.h>
+
+enum {
+  POOL_DEFAULT = 4, /* libuv's own default and limit */
+  POOL_MAX = 1024,
+  ITEM_NS = 10 * 1000 * 1000, /* after that an item gives its thread back */
+  EXIT_MS = 1000
+};
+#define POOL_STACK_SIZE ((size_t)8 << 20) /* of libuv's pool threads */
+
+typedef enum stage { STOPPED, RUNNING, STOPPING } stage;
+
+static struct {
+  uv_mutex_t lock;   /* guards all but the last group */
+  uv_cond_t changed; /* items have come back while STOPPING, or the stage has changed */
+  int initial_error;
+  stage stage;
+  bool ending;           /* the loop is to close */
+  uv_pid_t process;      /* a forked child has neither the thread nor the pool */
+  premap__file *queue;   /* each pinned by the queue */
+  premap__file *running; /* each pinned by the queue still */
+  unsigned queued;
+  unsigned busy;  /* in running */
+  unsigned items; /* with libuv */
+  unsigned limit;
+
+  /* The loop thread's own, but for starting and ending it. */
+  uv_thread_t thread;
+  uv_loop_t loop;
+  uv_async_t wake;
+  uv_work_t *works; /* limit of them */
+  uv_work_t **idle; /* of these, idle[items .. limit) are not with libuv */
+} loader;
+static uv_once_t once = UV_ONCE_INIT;
+
+static void at_exit(void) {
+  if (loader.process == uv_os_getpid()) (void)premap_shutdown(EXIT_MS); /* nobody is left to be told */
+}
+
+static void initialize(void) {
+  loader.initial_error = uv_mutex_init(&loader.lock);
+  if (loader.initial_error == 0) loader.initial_error = uv_cond_init(&loader.changed);
+  if (loader.initial_error == 0 && atexit(at_exit) != 0) loader.initial_error = UV_ENOMEM;
+}
+
+/* ---- On pool threads */
+
+/* The next file, LOADING and ours; files that others claimed or cancelled meanwhile only lose the queue's pin. */
+static premap__file *take(void) {
+  for (;;) {
+    uv_mutex_lock(&loader.lock);
+    premap__file *file = loader.queue;
+    bool claimed = false;
+    if (file != NULL) {
+      DL_DELETE(loader.queue, file);
+      loader.queued--;
+      claimed = premap__worker_claim(file);
+      file->place = claimed ? PREMAP__RUNNING : PREMAP__NOWHERE;
+      if (claimed) {
+        DL_APPEND(loader.running, file);
+        loader.busy++;
+      }
+    }
+    uv_mutex_unlock(&loader.lock);
+    if (file == NULL || claimed) return file;
+    premap__registry_unpin(file);
+  }
+}
+
+static void finish(premap__file *file) {
+  uv_mutex_lock(&loader.lock);
+  DL_DELETE(loader.running, file);
+  loader.busy--;
+  file->place = PREMAP__NOWHERE;
+  uv_mutex_unlock(&loader.lock);
+  premap__registry_unpin(file);
+}
+
+static void drain(uv_work_t *work) {
+  (void)work;
+  uint64_t end = premap__now_ns() + ITEM_NS;
+  premap__file *file;
+  while (premap__now_ns() < end && (file = take()) != NULL) {
+    premap__worker_load(file);
+    finish(file);
+  }
+}
+
+/* ---- On the loop's thread */
+
+static void item_is_back(uv_work_t *work, int status);
+
+/* Hands libuv as many items as there are files to load, up to the limit. */
+static void top_up(void) {
+  uv_mutex_lock(&loader.lock);
+  unsigned wanted = loader.busy + loader.queued;
+  unsigned target = loader.stage != RUNNING ? 0 : wanted < loader.limit ? wanted : loader.limit;
+  unsigned first = loader.items;
+  if (loader.items < target) loader.items = target;
+  uv_mutex_unlock(&loader.lock);
+  for (unsigned i = first; i < target; i++)
+    uv_queue_work(&loader.loop, loader.idle[i], drain, item_is_back); /* fails only without a function */
+}
+
+static void item_is_back(uv_work_t *work, int status) {
+  (void)status; /* UV_ECANCELED when it never ran: its files were cancelled too */
+  uv_mutex_lock(&loader.lock);
+  loader.idle[--loader.items] = work;
+  if (loader.stage == STOPPING) uv_cond_broadcast(&loader.changed);
+  uv_mutex_unlock(&loader.lock);
+  top_up();
+}
+
+static void on_wake(uv_async_t *wake) {
+  uv_mutex_lock(&loader.lock);
+  bool stopping = loader.stage == STOPPING;
+  bool ending = loader.ending;
+  uv_mutex_unlock(&loader.lock);
+  if (ending)
+    uv_close((uv_handle_t *)wake, NULL);
+  else if (!stopping)
+    top_up();
+  else
+    for (unsigned i = 0; i < loader.limit; i++)
+      (void)uv_cancel((uv_req_t *)&loader.works[i]); /* those that run, or are not with libuv, refuse */
+}
+
+static void run_loop(void *argument) {
+  (void)argument;
+  uv_run(&loader.loop, UV_RUN_DEFAULT);
+}
+
+/* ---- Start */
+
+/* libuv's rule for the size of its pool. */
+static unsigned pool_size(void) {
+  char value[16];
+  size_t size = sizeof value;
+  if (uv_os_getenv("UV_THREADPOOL_SIZE", value, &size) != 0) return POOL_DEFAULT;
+  int threads = atoi(value);
+  return threads < 1 ? 1 : threads > POOL_MAX ? POOL_MAX : (unsigned)threads;
+}
+
+static void wait_to_leave(void *leave) {
+  uv_sem_wait(leave);
+}
+
+/* libuv aborts the process when it cannot create a thread of its pool. So see first whether that many could be had at once. */
+static int probe_threads(unsigned count) {
+  uv_thread_t *threads = calloc(count, sizeof *threads);
+  uv_sem_t leave;
+  int code = threads == NULL ? UV_ENOMEM : uv_sem_init(&leave, 0);
+  if (code != 0) {
+    free(threads);
+    return code;
+  }
+  uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = POOL_STACK_SIZE};
+  unsigned created = 0;
+  while (created < count && code == 0) {
+    code = uv_thread_create_ex(&threads[created], &options, wait_to_leave, &leave);
+    if (code == 0) created++;
+  }
+  for (unsigned i = 0; i < created; i++)
+    uv_sem_post(&leave);
+  for (unsigned i = 0; i < created; i++)
+    uv_thread_join(&threads[i]);
+  uv_sem_destroy(&leave);
+  free(threads);
+  return code;
+}
+
+static int start_loop(void) {
+  int code = uv_loop_init(&loader.loop);
+  if (code != 0) return code;
+  code = uv_async_init(&loader.loop, &loader.wake, on_wake);
+  if (code == 0) {
+    code = uv_thread_create(&loader.thread, run_loop, NULL);
+    if (code == 0) return 0;
+    uv_close((uv_handle_t *)&loader.wake, NULL);
+    uv_run(&loader.loop, UV_RUN_DEFAULT);
+  }
+  uv_loop_close(&loader.loop);
+  return code;
+}
+
+/* With the lock held, as the whole start is: who comes second waits for it. */
+static int start(void) {
+  loader.limit = pool_size();
+  int code = probe_threads(loader.limit);
+  if (code != 0) return code;
+  loader.works = calloc(loader.limit, sizeof *loader.works);
+  loader.idle = calloc(loader.limit, sizeof *loader.idle);
+  code = loader.works == NULL || loader.idle == NULL ? UV_ENOMEM : start_loop();
+  if (code != 0) {
+    free(loader.works);
+    free(loader.idle);
+    return code;
+  }
+  for (unsigned i = 0; i < loader.limit; i++)
+    loader.idle[i] = &loader.works[i];
+  loader.process = uv_os_getpid();
+  loader.ending = false;
+  loader.stage = RUNNING;
+  return 0;
+}
+
+/* ---- Queue, from any thread */
+
+static int submit_locked(premap__file *file) {
+  if (file->place != PREMAP__NOWHERE || premap__registry_state(file) != PREMAP__PENDING) return 0;
+  if (loader.stage == STOPPING) return PREMAP_ECANCELED;
+  int code = loader.stage == RUNNING ? 0 : start();
+  if (code == 0 && !premap__registry_pin_more(file)) code = PREMAP_EOVERFLOW;
+  if (code != 0) return code; /* libuv's codes are ours */
+  atomic_store_explicit(&file->started_ns, premap__now_ns(), memory_order_relaxed);
+  file->place = PREMAP__QUEUED;
+  DL_APPEND(loader.queue, file);
+  loader.queued++;
+  if (loader.items < loader.limit) uv_async_send(&loader.wake);
+  return 0;
+}
+
+int premap__loader_submit(premap__file *file) {
+  uv_once(&once, initialize);
+  if (loader.initial_error != 0) return loader.initial_error;
+  uv_mutex_lock(&loader.lock);
+  int code = submit_locked(file);
+  uv_mutex_unlock(&loader.lock);
+  return code;
+}
+
+void premap__loader_withdraw(premap__file *file) {
+  uv_once(&once, initialize);
+  if (loader.initial_error != 0) return; /* then nothing was ever queued */
+  uv_mutex_lock(&loader.lock);
+  bool queued = file->place == PREMAP__QUEUED;
+  if (queued) {
+    DL_DELETE(loader.queue, file);
+    loader.queued--;
+    file->place = PREMAP__NOWHERE;
+  }
+  uv_mutex_unlock(&loader.lock);
+  if (queued) premap__registry_unpin(file);
+}
+
+/* ---- Shut down */
+
+/* Cancels what is queued and what runs. A cancelled file leaves the queue and is unpinned, so the lock is let go around each.
+ */
+static void cancel_all_locked(void) {
+  premap__file *file;
+  DL_FOREACH(loader.running, file) {
+    premap__publish(file, PREMAP__LOADING, PREMAP__CANCELLED);
+  }
+  while ((file = loader.queue) != NULL) {
+    DL_DELETE(loader.queue, file);
+    loader.queued--;
+    file->place = PREMAP__NOWHERE;
+    uv_mutex_unlock(&loader.lock);
+    premap__file_cancel(file);
+    premap__registry_unpin(file);
+    uv_mutex_lock(&loader.lock);
+  }
+}
+
+/* Waits until the pool has given every item back: false when the time ran out. Never waits for ever while a deadline is set. */
+static bool wait_for_items_locked(int64_t timeout_ms) {
+  const uint64_t ns_per_ms = 1000000;
+  uint64_t deadline = premap__now_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * ns_per_ms;
+  while (loader.items > 0) {
+    uint64_t now = premap__now_ns();
+    if (timeout_ms < 0)
+      uv_cond_wait(&loader.changed, &loader.lock);
+    else if (now >= deadline)
+      return false;
+    else
+      (void)uv_cond_timedwait(&loader.changed, &loader.lock, deadline - now); /* the loop looks which it was */
+  }
+  return true;
+}
+
+/* The loop's thread needs the lock to end, so it is joined without. */
+static void end_loop_locked(void) {
+  loader.ending = true;
+  uv_async_send(&loader.wake);
+  uv_mutex_unlock(&loader.lock);
+  uv_thread_join(&loader.thread);
+  uv_loop_close(&loader.loop);
+  free(loader.works);
+  free(loader.idle);
+  uv_mutex_lock(&loader.lock);
+}
+
+int premap_shutdown(int64_t timeout_ms) {
+  uv_once(&once, initialize);
+  if (loader.initial_error != 0) return 0;
+  uv_mutex_lock(&loader.lock);
+  while (loader.stage == STOPPING)
+    uv_cond_wait(&loader.changed, &loader.lock);
+  bool ended = true;
+  if (loader.stage == RUNNING) {
+    loader.stage = STOPPING;
+    cancel_all_locked();
+    uv_async_send(&loader.wake);
+    ended = wait_for_items_locked(timeout_ms);
+    if (ended) end_loop_locked();
+    loader.stage = ended ? STOPPED : RUNNING;
+    uv_cond_broadcast(&loader.changed);
+  }
+  uv_mutex_unlock(&loader.lock);
+  return ended ? 0 : PREMAP_ETIMEDOUT;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * prefault.c - brings the pages of a mapped file in, chunk by chunk.
+ *
+ * Between two chunks the worker looks whether the file is still wanted. A chunk therefore bounds how long a cancelled load
+ * keeps its thread: it shrinks towards 10 ms of the rate measured, down to the smallest allowed, and grows back. Chunks end at
+ * multiples of 2 MiB of the file where they can, since the page cache's large pages begin there.
+ */
+#include "internal.h"
+
+enum { CHUNK_NS = 10 * 1000 * 1000 };
+#define LARGE_PAGE ((uint64_t)2 << 20)
+
+static bool is_wanted(const premap__file *file) {
+  return premap__registry_state(file) == PREMAP__LOADING;
+}
+
+static size_t chunk_at(const premap__file *file, size_t position, uint64_t chunk_size) {
+  size_t left = file->region.size - position;
+  uint64_t place = file->offset + position;
+  uint64_t end = place + chunk_size;
+  if (chunk_size >= LARGE_PAGE) end -= end % LARGE_PAGE;
+  return end - place < left ? (size_t)(end - place) : left;
+}
+
+/* The next chunk's size, after one of these bytes took that long. */
+static uint64_t adapt(const premap__file *file, uint64_t chunk_size, size_t bytes, uint64_t took_ns) {
+  if (took_ns > CHUNK_NS) {
+    uint64_t fitting = bytes / (took_ns / CHUNK_NS + 1);
+    return fitting < PREMAP_CHUNK_SIZE_MIN ? PREMAP_CHUNK_SIZE_MIN : fitting;
+  }
+  uint64_t grown = chunk_size * 2;
+  return took_ns < CHUNK_NS / 4 && grown <= file->chunk_size ? grown : chunk_size;
+}
+
+/* The page at the offset cannot be had: because the file has become shorter, or because its device failed. */
+static premap__status tell_cause(premap__file *file, uint64_t offset, premap__status status) {
+  file->error_offset = offset;
+  if (status.code != PREMAP_EFAULT) return status;
+  premap__os_identity now;
+  bool is_shorter = premap__os_identify(file->descriptor, &now).code == 0 && now.size <= offset;
+  return (premap__status){is_shorter ? PREMAP_ECHANGED : PREMAP_EIO, status.os_error};
+}
+
+/* Beyond the budget only what is in memory already may be made present: it takes none. */
+static bool take_budget(premap__file *file, size_t position, size_t size) {
+  if (premap__budget_hold(size)) return true;
+  uint64_t resident = 0;
+  void *address = (unsigned char *)file->region.data + position;
+  premap__status status = premap__os_resident(file->descriptor, file->offset + position, size, address, &resident);
+  if (status.code != 0 || resident < size) return false;
+  premap__budget_hold_resident(size);
+  return true;
+}
+
+static premap__status populate_chunk(premap__file *file, size_t position, size_t size) {
+  size_t done = 0;
+  premap__os_way way;
+  premap__status status = premap__os_populate((unsigned char *)file->region.data + position, size, &done, &way);
+  file->strategy = way == PREMAP__WAY_POPULATE ? PREMAP__STRATEGY_POPULATE : PREMAP__STRATEGY_KERNEL_COPY;
+  atomic_fetch_add_explicit(&file->done, done, memory_order_relaxed);
+  premap__budget_give_back(size - done);
+  return status.code != 0 ? tell_cause(file, file->offset + position + done, status) : status;
+}
+
+static premap__status advise_chunk(premap__file *file, size_t position, size_t size) {
+  uint64_t offset = file->offset + position;
+  void *address = (unsigned char *)file->region.data + position;
+  premap__status status = premap__os_advise(file->descriptor, offset, address, size, PREMAP_ADVICE_WILL_NEED);
+  if (status.code == 0)
+    atomic_fetch_add_explicit(&file->done, size, memory_order_relaxed);
+  else
+    file->error_offset = offset;
+  return status;
+}
+
+premap__status premap__prefault(premap__file *file) {
+  premap__status status = {0, 0};
+  if (file->prefault == PREMAP_PREFAULT_NONE) return status;
+  bool populate = file->prefault == PREMAP_PREFAULT_POPULATE;
+  if (!populate) file->strategy = PREMAP__STRATEGY_ADVISE;
+  uint64_t chunk_size = file->chunk_size;
+  size_t size;
+  for (size_t position = 0; position < file->region.size && status.code == 0; position += size) {
+    if (!is_wanted(file)) return (premap__status){PREMAP_ECANCELED, 0};
+    if (position > 0 && file->pause_us > 0) premap__os_pause_us(file->pause_us);
+    size = chunk_at(file, position, chunk_size);
+    if (populate && !take_budget(file, position, size)) {
+      file->partial = 1;
+      file->reason = PREMAP__REASON_BUDGET;
+      break;
+    }
+    uint64_t begin = premap__now_ns();
+    status = populate ? populate_chunk(file, position, size) : advise_chunk(file, position, size);
+    chunk_size = adapt(file, chunk_size, size, premap__now_ns() - begin);
+  }
+  return status;
+}
