@@ -103,13 +103,15 @@ typedef enum premap_step {
 #define PREMAP_PAUSE_MAX_US 1000000U
 #define PREMAP_PAUSE_AUTO UINT32_MAX /* 100 us with PREMAP_PREFAULT_ADVISE, none otherwise */
 
-/* Flags of premap_options. */
-#define PREMAP_NOFOLLOW 0x1U /* the path's last component must not be a symbolic link: PREMAP_ELOOP */
-#define PREMAP_BENEATH 0x2U  /* resolve the path beneath the directory premap_options.beneath */
-#define PREMAP_KEEP_OPEN                                                                                                       \
-  0x4U                   /* keep the file's descriptor until the last close: premap_check and premap_resident then ask the     \
-                            very file, not the path */
-#define PREMAP_LOCK 0x8U /* lock the pages in memory before READY, as premap_lock does */
+/* Flags of premap_options.
+ * NOFOLLOW: the path's last component must not be a symbolic link, else PREMAP_ELOOP.
+ * BENEATH: resolve the path beneath the directory premap_options.beneath.
+ * KEEP_OPEN: keep the descriptor until the last close, so that premap_check and premap_resident ask the very file, not the
+ * path. LOCK: lock the pages in memory before READY, as premap_lock does. */
+#define PREMAP_NOFOLLOW 0x1U
+#define PREMAP_BENEATH 0x2U
+#define PREMAP_KEEP_OPEN 0x4U
+#define PREMAP_LOCK 0x8U
 
 /* How to load. Start from PREMAP_OPTIONS_INIT; a null pointer means the same. All-zero fields after size are valid too: they
  * mean read-only, the whole file, automatic backing, no prefault, no pause. Errors of premap_create and its kin: size 0, a
@@ -126,9 +128,10 @@ typedef struct premap_options {
   uint64_t offset; /* first byte of the file to load; any value up to its size (then the region is empty), else PREMAP_ERANGE */
   uint64_t length; /* bytes to load; 0: to the end. Beyond the end: PREMAP_ERANGE */
   uint64_t chunk_size; /* bytes, at least PREMAP_CHUNK_SIZE_MIN; 0: PREMAP_CHUNK_SIZE_DEFAULT. Chunks shrink on slow devices */
-  intptr_t beneath;    /* with PREMAP_BENEATH: a directory's descriptor (Windows: handle), duplicated inside the call and closed
-                          when    the file completes. The path must be relative and may not leave the directory: PREMAP_EXDEV. Where
-                          the    system cannot resolve so itself, ".." and symbolic links are refused (PREMAP_EXDEV, PREMAP_ELOOP) */
+  intptr_t
+      beneath; /* with PREMAP_BENEATH: a directory's descriptor (Windows: handle), duplicated inside the call and closed
+                  when    the file completes. The path must be relative and may not leave the directory: PREMAP_EXDEV. Where
+                  the    system cannot resolve so itself, ".." and symbolic links are refused (PREMAP_EXDEV, PREMAP_ELOOP) */
 } premap_options;
 
 #define PREMAP_OPTIONS_INIT                                                                                                    \
@@ -166,9 +169,10 @@ PREMAP_EXPORT premap_file premap_load(const char *path, const premap_options *op
 /* Adds a reference, to be ended by its own premap_close. PREMAP_EOVERFLOW beyond PREMAP_REFERENCES_MAX. */
 PREMAP_EXPORT int premap_retain(premap_file file);
 
-/* Drops a reference. With the last one the handle is invalid at once; a file that still loads is cancelled; the region is
- * unmapped before the call returns, unless another thread is inside a call on this file or loads it: then that thread unmaps
- * it. Blocks no longer than unmapping takes (0.2 to 34 ms a GiB). Nobody may read the region any more. */
+/* Drops a reference. PREMAP_EOVERFLOW when 131,071 calls on this file are in progress; then nothing was dropped. With the last
+ * one the handle is invalid at once; a file that still loads is cancelled; the region is unmapped before the call returns,
+ * unless another thread is inside a call on this file or loads it: then that thread unmaps it. Blocks no longer than unmapping
+ * takes (0.2 to 34 ms a GiB). Nobody may read the region any more. */
 PREMAP_EXPORT int premap_close(premap_file file);
 
 /* ---- Look, without blocking ------------------------------------------------------------------------------------------ since
