@@ -39,7 +39,8 @@ static bool enough(uint64_t size) {
 
 static void read_available(uint64_t now) {
   available = premap__os_memory_available();
-  if (available != UINT64_MAX) available -= available / 16 < RESERVE_MAX ? available / 16 : RESERVE_MAX;
+  if (available != UINT64_MAX)
+    available -= available / 16 < RESERVE_MAX ? available / 16 : RESERVE_MAX;
   is_read = true;
   read_ns = now;
 }
@@ -48,26 +49,31 @@ static void read_available(uint64_t now) {
 static bool enough_now(uint64_t size) {
   uint64_t now = premap__now_ns();
   uint64_t age_ns = now - read_ns;
-  if (!is_read || age_ns > FRESH_NS || (age_ns > RETRY_NS && !enough(size))) read_available(now);
+  if (!is_read || age_ns > FRESH_NS || (age_ns > RETRY_NS && !enough(size)))
+    read_available(now);
   return enough(size);
 }
 
 bool premap__budget_copy(uint64_t size) {
   uv_once(&once, initialize);
-  if (initial_error != 0) return false;
+  if (initial_error != 0)
+    return false;
   uv_mutex_lock(&lock);
   bool granted = enough_now(size);
-  if (granted && available != UINT64_MAX) available -= size;
+  if (granted && available != UINT64_MAX)
+    available -= size;
   uv_mutex_unlock(&lock);
   return granted;
 }
 
 bool premap__budget_hold(uint64_t size) {
   uv_once(&once, initialize);
-  if (initial_error != 0) return false;
+  if (initial_error != 0)
+    return false;
   uv_mutex_lock(&lock);
   bool granted = enough_now(size);
-  if (granted) atomic_fetch_add_explicit(&held, size, memory_order_relaxed);
+  if (granted)
+    atomic_fetch_add_explicit(&held, size, memory_order_relaxed);
   uv_mutex_unlock(&lock);
   return granted;
 }
@@ -82,7 +88,8 @@ void premap__budget_give_back(uint64_t size) {
 
 bool premap__budget_take_map(void) {
   uv_once(&once, initialize);
-  if (atomic_fetch_add_explicit(&maps, 1, memory_order_relaxed) < map_limit) return true;
+  if (atomic_fetch_add_explicit(&maps, 1, memory_order_relaxed) < map_limit)
+    return true;
   premap__budget_give_back_map();
   return false;
 }

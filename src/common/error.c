@@ -81,7 +81,8 @@ typedef struct sentence {
 
 static void append(sentence *to, const char *text, size_t size) {
   for (size_t i = 0; i < size; i++, to->length++)
-    if (to->length + 1 < to->capacity) to->buffer[to->length] = text[i];
+    if (to->length + 1 < to->capacity)
+      to->buffer[to->length] = text[i];
 }
 
 /* A path may hold any byte but NUL; one that controls a terminal or breaks a log's line must not get there. */
@@ -90,7 +91,8 @@ static void append_path(sentence *to, const char *path) {
     unsigned char byte = (unsigned char)*path;
     char escaped[5];
     int size = 0;
-    if (byte < 0x20 || byte == 0x7f) size = snprintf(escaped, sizeof escaped, "\\x%02x", byte);
+    if (byte < 0x20 || byte == 0x7f)
+      size = snprintf(escaped, sizeof escaped, "\\x%02x", byte);
     append(to, size > 0 ? escaped : path, size > 0 ? (size_t)size : 1);
   }
 }
@@ -129,9 +131,11 @@ int premap_error_message(premap_file handle, char *buffer, size_t capacity) {
   sentence to = {buffer, buffer != NULL ? capacity : 0, 0};
   if (file != NULL) {
     premap__state state = premap__registry_state(file);
-    if (premap__file_code(file, state) != 0) describe(&to, file, state);
+    if (premap__file_code(file, state) != 0)
+      describe(&to, file, state);
     premap__registry_unpin(file);
   }
-  if (to.capacity > 0) to.buffer[to.length < to.capacity ? to.length : to.capacity - 1] = '\0';
+  if (to.capacity > 0)
+    to.buffer[to.length < to.capacity ? to.length : to.capacity - 1] = '\0';
   return file != NULL ? (int)to.length : code;
 }

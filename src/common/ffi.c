@@ -7,7 +7,8 @@
 #include <premap/ffi.h>
 
 int64_t native_async_file_create(const char *path, int64_t mode, int64_t prefault) {
-  if (mode < 0 || mode > UINT8_MAX || (prefault != PREMAP_PREFAULT_NONE && prefault != PREMAP_PREFAULT_POPULATE)) return 0;
+  if (mode < 0 || mode > UINT8_MAX || (prefault != PREMAP_PREFAULT_NONE && prefault != PREMAP_PREFAULT_POPULATE))
+    return 0;
   premap_options options = PREMAP_OPTIONS_INIT;
   options.mode = (uint32_t)mode;
   options.prefault = (uint32_t)prefault;

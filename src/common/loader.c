@@ -27,6 +27,11 @@ enum {
 
 typedef enum stage { STOPPED, RUNNING, STOPPING } stage;
 
+typedef struct item {
+  uv_work_t work;
+  bool may_cancel; /* with libuv, and not cancelled: uv_cancel may be asked only of such */
+} item;
+
 static struct {
   uv_mutex_t lock;   /* guards all but the last group */
   uv_cond_t changed; /* items have come back while STOPPING, or the stage has changed */
@@ -45,19 +50,22 @@ static struct {
   uv_thread_t thread;
   uv_loop_t loop;
   uv_async_t wake;
-  uv_work_t *works; /* limit of them */
-  uv_work_t **idle; /* of these, idle[items .. limit) are not with libuv */
+  item *all;   /* limit of them */
+  item **idle; /* of these, idle[items .. limit) are not with libuv */
 } loader;
 static uv_once_t once = UV_ONCE_INIT;
 
 static void at_exit(void) {
-  if (loader.process == uv_os_getpid()) (void)premap_shutdown(EXIT_MS); /* nobody is left to be told */
+  if (loader.process == uv_os_getpid())
+    (void)premap_shutdown(EXIT_MS); /* nobody is left to be told */
 }
 
 static void initialize(void) {
   loader.initial_error = uv_mutex_init(&loader.lock);
-  if (loader.initial_error == 0) loader.initial_error = uv_cond_init(&loader.changed);
-  if (loader.initial_error == 0 && atexit(at_exit) != 0) loader.initial_error = UV_ENOMEM;
+  if (loader.initial_error == 0)
+    loader.initial_error = uv_cond_init(&loader.changed);
+  if (loader.initial_error == 0 && atexit(at_exit) != 0)
+    loader.initial_error = UV_ENOMEM;
 }
 
 /* ---- On pool threads */
@@ -79,7 +87,8 @@ static premap__file *take(void) {
       }
     }
     uv_mutex_unlock(&loader.lock);
-    if (file == NULL || claimed) return file;
+    if (file == NULL || claimed)
+      return file;
     premap__registry_unpin(file);
   }
 }
@@ -113,19 +122,32 @@ static void top_up(void) {
   unsigned wanted = loader.busy + loader.queued;
   unsigned target = loader.stage != RUNNING ? 0 : wanted < loader.limit ? wanted : loader.limit;
   unsigned first = loader.items;
-  if (loader.items < target) loader.items = target;
+  if (loader.items < target)
+    loader.items = target;
   uv_mutex_unlock(&loader.lock);
-  for (unsigned i = first; i < target; i++)
-    uv_queue_work(&loader.loop, loader.idle[i], drain, item_is_back); /* fails only without a function */
+  for (unsigned i = first; i < target; i++) {
+    loader.idle[i]->may_cancel = true;
+    uv_queue_work(&loader.loop, &loader.idle[i]->work, drain, item_is_back); /* fails only without a function */
+  }
 }
 
 static void item_is_back(uv_work_t *work, int status) {
-  (void)status; /* UV_ECANCELED when it never ran: its files were cancelled too */
+  (void)status;              /* UV_ECANCELED when it never ran: its files were cancelled too */
+  item *back = (item *)work; /* its first member */
+  back->may_cancel = false;
   uv_mutex_lock(&loader.lock);
-  loader.idle[--loader.items] = work;
-  if (loader.stage == STOPPING) uv_cond_broadcast(&loader.changed);
+  loader.idle[--loader.items] = back;
+  if (loader.stage == STOPPING)
+    uv_cond_broadcast(&loader.changed);
   uv_mutex_unlock(&loader.lock);
   top_up();
+}
+
+/* Items that wait behind other users of the pool come back at once; those that run refuse. */
+static void cancel_items(void) {
+  for (unsigned i = 0; i < loader.limit; i++)
+    if (loader.all[i].may_cancel && uv_cancel((uv_req_t *)&loader.all[i].work) == 0)
+      loader.all[i].may_cancel = false;
 }
 
 static void on_wake(uv_async_t *wake) {
@@ -138,8 +160,7 @@ static void on_wake(uv_async_t *wake) {
   else if (!stopping)
     top_up();
   else
-    for (unsigned i = 0; i < loader.limit; i++)
-      (void)uv_cancel((uv_req_t *)&loader.works[i]); /* those that run, or are not with libuv, refuse */
+    cancel_items();
 }
 
 static void run_loop(void *argument) {
@@ -153,7 +174,8 @@ static void run_loop(void *argument) {
 static unsigned pool_size(void) {
   char value[16];
   size_t size = sizeof value;
-  if (uv_os_getenv("UV_THREADPOOL_SIZE", value, &size) != 0) return POOL_DEFAULT;
+  if (uv_os_getenv("UV_THREADPOOL_SIZE", value, &size) != 0)
+    return POOL_DEFAULT;
   int threads = atoi(value);
   return threads < 1 ? 1 : threads > POOL_MAX ? POOL_MAX : (unsigned)threads;
 }
@@ -175,7 +197,8 @@ static int probe_threads(unsigned count) {
   unsigned created = 0;
   while (created < count && code == 0) {
     code = uv_thread_create_ex(&threads[created], &options, wait_to_leave, &leave);
-    if (code == 0) created++;
+    if (code == 0)
+      created++;
   }
   for (unsigned i = 0; i < created; i++)
     uv_sem_post(&leave);
@@ -188,11 +211,13 @@ static int probe_threads(unsigned count) {
 
 static int start_loop(void) {
   int code = uv_loop_init(&loader.loop);
-  if (code != 0) return code;
+  if (code != 0)
+    return code;
   code = uv_async_init(&loader.loop, &loader.wake, on_wake);
   if (code == 0) {
     code = uv_thread_create(&loader.thread, run_loop, NULL);
-    if (code == 0) return 0;
+    if (code == 0)
+      return 0;
     uv_close((uv_handle_t *)&loader.wake, NULL);
     uv_run(&loader.loop, UV_RUN_DEFAULT);
   }
@@ -204,17 +229,18 @@ static int start_loop(void) {
 static int start(void) {
   loader.limit = pool_size();
   int code = probe_threads(loader.limit);
-  if (code != 0) return code;
-  loader.works = calloc(loader.limit, sizeof *loader.works);
+  if (code != 0)
+    return code;
+  loader.all = calloc(loader.limit, sizeof *loader.all);
   loader.idle = calloc(loader.limit, sizeof *loader.idle);
-  code = loader.works == NULL || loader.idle == NULL ? UV_ENOMEM : start_loop();
+  code = loader.all == NULL || loader.idle == NULL ? UV_ENOMEM : start_loop();
   if (code != 0) {
-    free(loader.works);
+    free(loader.all);
     free(loader.idle);
     return code;
   }
   for (unsigned i = 0; i < loader.limit; i++)
-    loader.idle[i] = &loader.works[i];
+    loader.idle[i] = &loader.all[i];
   loader.process = uv_os_getpid();
   loader.ending = false;
   loader.stage = RUNNING;
@@ -224,22 +250,28 @@ static int start(void) {
 /* ---- Queue, from any thread */
 
 static int submit_locked(premap__file *file) {
-  if (file->place != PREMAP__NOWHERE || premap__registry_state(file) != PREMAP__PENDING) return 0;
-  if (loader.stage == STOPPING) return PREMAP_ECANCELED;
+  if (file->place != PREMAP__NOWHERE || premap__registry_state(file) != PREMAP__PENDING)
+    return 0;
+  if (loader.stage == STOPPING)
+    return PREMAP_ECANCELED;
   int code = loader.stage == RUNNING ? 0 : start();
-  if (code == 0 && !premap__registry_pin_more(file)) code = PREMAP_EOVERFLOW;
-  if (code != 0) return code; /* libuv's codes are ours */
+  if (code == 0 && !premap__registry_pin_more(file))
+    code = PREMAP_EOVERFLOW;
+  if (code != 0)
+    return code; /* libuv's codes are ours */
   atomic_store_explicit(&file->started_ns, premap__now_ns(), memory_order_relaxed);
   file->place = PREMAP__QUEUED;
   DL_APPEND(loader.queue, file);
   loader.queued++;
-  if (loader.items < loader.limit) uv_async_send(&loader.wake);
+  if (loader.items < loader.limit)
+    uv_async_send(&loader.wake);
   return 0;
 }
 
 int premap__loader_submit(premap__file *file) {
   uv_once(&once, initialize);
-  if (loader.initial_error != 0) return loader.initial_error;
+  if (loader.initial_error != 0)
+    return loader.initial_error;
   uv_mutex_lock(&loader.lock);
   int code = submit_locked(file);
   uv_mutex_unlock(&loader.lock);
@@ -248,7 +280,8 @@ int premap__loader_submit(premap__file *file) {
 
 void premap__loader_withdraw(premap__file *file) {
   uv_once(&once, initialize);
-  if (loader.initial_error != 0) return; /* then nothing was ever queued */
+  if (loader.initial_error != 0)
+    return; /* then nothing was ever queued */
   uv_mutex_lock(&loader.lock);
   bool queued = file->place == PREMAP__QUEUED;
   if (queued) {
@@ -257,7 +290,8 @@ void premap__loader_withdraw(premap__file *file) {
     file->place = PREMAP__NOWHERE;
   }
   uv_mutex_unlock(&loader.lock);
-  if (queued) premap__registry_unpin(file);
+  if (queued)
+    premap__registry_unpin(file);
 }
 
 /* ---- Shut down */
@@ -303,14 +337,15 @@ static void end_loop_locked(void) {
   uv_mutex_unlock(&loader.lock);
   uv_thread_join(&loader.thread);
   uv_loop_close(&loader.loop);
-  free(loader.works);
+  free(loader.all);
   free(loader.idle);
   uv_mutex_lock(&loader.lock);
 }
 
 int premap_shutdown(int64_t timeout_ms) {
   uv_once(&once, initialize);
-  if (loader.initial_error != 0) return 0;
+  if (loader.initial_error != 0)
+    return 0;
   uv_mutex_lock(&loader.lock);
   while (loader.stage == STOPPING)
     uv_cond_wait(&loader.changed, &loader.lock);
@@ -320,7 +355,8 @@ int premap_shutdown(int64_t timeout_ms) {
     cancel_all_locked();
     uv_async_send(&loader.wake);
     ended = wait_for_items_locked(timeout_ms);
-    if (ended) end_loop_locked();
+    if (ended)
+      end_loop_locked();
     loader.stage = ended ? STOPPED : RUNNING;
     uv_cond_broadcast(&loader.changed);
   }

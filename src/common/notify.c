@@ -53,19 +53,24 @@ uint64_t premap__now_ns(void) {
 
 static void count_down(waiter *who, size_t index) {
   uv_mutex_lock(&who->lock);
-  if (who->first == NO_INDEX) who->first = index;
-  if (who->remaining > 0 && --who->remaining == 0) uv_cond_signal(&who->wake);
+  if (who->first == NO_INDEX)
+    who->first = index;
+  if (who->remaining > 0 && --who->remaining == 0)
+    uv_cond_signal(&who->wake);
   uv_mutex_unlock(&who->lock);
 }
 
 bool premap__publish(premap__file *file, premap__state from, premap__state to) {
-  if (premap__registry_state(file) != from) return false;
+  if (premap__registry_state(file) != from)
+    return false;
   /* Before the move, so that who sees the end sees its time; two that race for the end differ by nothing that matters. */
   atomic_store_explicit(&file->finished_ns, premap__now_ns(), memory_order_relaxed);
-  if (!premap__registry_move(file, from, to)) return false;
+  if (!premap__registry_move(file, from, to))
+    return false;
   /* Who looks at the state under the bucket's lock from now on sees the end and leaves no node. */
   uv_once(&once, initialize);
-  if (initial_error != 0) return true; /* then nobody could wait either */
+  if (initial_error != 0)
+    return true; /* then nobody could wait either */
   uv_mutex_lock(bucket_of(file));
   wait_node *node, *next;
   DL_FOREACH_SAFE(file->waiters, node, next) {
@@ -85,7 +90,8 @@ static bool is_final(premap__state state) {
 
 static int waiter_begin(waiter *who, size_t remaining) {
   uv_once(&once, initialize);
-  if (initial_error != 0 || uv_mutex_init(&who->lock) != 0) return PREMAP_ENOMEM;
+  if (initial_error != 0 || uv_mutex_init(&who->lock) != 0)
+    return PREMAP_ENOMEM;
   if (uv_cond_init(&who->wake) != 0) {
     uv_mutex_destroy(&who->lock);
     return PREMAP_ENOMEM;
@@ -100,20 +106,23 @@ static void waiter_end(waiter *who) {
   uv_mutex_destroy(&who->lock);
 }
 
-/* Leaves a node at a file that is pinned for it, or counts its end down at once. */
-static void node_link(wait_node *node) {
+/* Leaves a node at a file that is pinned for it, or counts its end down at once: then true. */
+static bool node_link(wait_node *node) {
   uv_mutex_lock(bucket_of(node->file));
-  node->is_linked = !is_final(premap__registry_state(node->file));
-  if (node->is_linked)
-    DL_APPEND(node->file->waiters, node);
-  else
+  bool has_ended = is_final(premap__registry_state(node->file));
+  node->is_linked = !has_ended;
+  if (has_ended)
     count_down(node->waiter, node->index);
+  else
+    DL_APPEND(node->file->waiters, node);
   uv_mutex_unlock(bucket_of(node->file));
+  return has_ended;
 }
 
 static void node_unlink(wait_node *node) {
   uv_mutex_lock(bucket_of(node->file));
-  if (node->is_linked) DL_DELETE(node->file->waiters, node);
+  if (node->is_linked)
+    DL_DELETE(node->file->waiters, node);
   uv_mutex_unlock(bucket_of(node->file));
 }
 
@@ -138,13 +147,15 @@ static bool waiter_sleep(waiter *who, int64_t timeout_ms) {
 
 static int wait_for_one(premap__file *file, int64_t timeout_ms) {
   int code = premap__loader_submit(file);
-  if (code != 0) return code;
+  if (code != 0)
+    return code;
   waiter who;
   code = waiter_begin(&who, 1);
-  if (code != 0) return code;
+  if (code != 0)
+    return code;
   wait_node node = {.file = file, .waiter = &who};
-  node_link(&node);
-  waiter_sleep(&who, timeout_ms);
+  if (!node_link(&node))
+    waiter_sleep(&who, timeout_ms);
   node_unlink(&node);
   waiter_end(&who);
   return 0;
@@ -153,7 +164,8 @@ static int wait_for_one(premap__file *file, int64_t timeout_ms) {
 int premap_wait(premap_file handle, int64_t timeout_ms, premap_region *region) {
   int code;
   premap__file *file = premap__registry_pin(handle, &code);
-  if (file == NULL) return code;
+  if (file == NULL)
+    return code;
   premap__state state = premap__registry_state(file);
   if (!is_final(state)) {
     /* Who can do nothing but wait may as well work: no hand-off, and no deadlock when every pool thread is busy. */
@@ -182,17 +194,19 @@ static int link_all(waiter *who, wait_node *nodes, const premap_file *files, siz
     wait_node *node = &nodes[*linked];
     *node = (wait_node){.waiter = who, .index = *linked};
     node->file = premap__registry_pin(files[*linked], &code);
-    if (node->file == NULL) break;
+    if (node->file == NULL)
+      break;
     ++*linked;
-    node_link(node);
-    if (any && !node->is_linked) break;
+    if (node_link(node) && any)
+      break;
     code = premap__loader_submit(node->file);
   }
   return code;
 }
 
 static int wait_for_many(const premap_file *files, size_t count, int64_t timeout_ms, bool any, size_t *index) {
-  if (files == NULL || count == 0) return PREMAP_EINVAL;
+  if (files == NULL || count == 0)
+    return PREMAP_EINVAL;
   wait_node *nodes = count <= SIZE_MAX / sizeof *nodes ? malloc(count * sizeof *nodes) : NULL;
   waiter who;
   int code = nodes == NULL ? PREMAP_ENOMEM : waiter_begin(&who, any ? 1 : count);
@@ -202,13 +216,15 @@ static int wait_for_many(const premap_file *files, size_t count, int64_t timeout
   }
   size_t linked;
   code = link_all(&who, nodes, files, count, any, &linked);
-  if (code == 0 && !waiter_sleep(&who, timeout_ms)) code = PREMAP_ETIMEDOUT;
+  if (code == 0 && !waiter_sleep(&who, timeout_ms))
+    code = PREMAP_ETIMEDOUT;
   /* A node whose file ends now may still count down: all must be out of the lists before the waiter goes. */
   for (size_t i = 0; i < linked; i++)
     node_unlink(&nodes[i]);
   *index = code == 0 ? who.first : linked;
   for (size_t i = 0; i < linked; i++) {
-    if (!any && code == 0) code = premap__file_code(nodes[i].file, premap__registry_state(nodes[i].file));
+    if (!any && code == 0)
+      code = premap__file_code(nodes[i].file, premap__registry_state(nodes[i].file));
     premap__registry_unpin(nodes[i].file);
   }
   waiter_end(&who);

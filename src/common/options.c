@@ -10,10 +10,12 @@
  * library does not know. */
 static int read_sized(premap_options *to, const premap_options *options) {
   size_t size = options->size;
-  if (size < sizeof options->size) return PREMAP_EINVAL;
+  if (size < sizeof options->size)
+    return PREMAP_EINVAL;
   const unsigned char *bytes = (const unsigned char *)options;
   for (size_t i = sizeof *to; i < size; i++)
-    if (bytes[i] != 0) return PREMAP_E2BIG;
+    if (bytes[i] != 0)
+      return PREMAP_E2BIG;
   memcpy(to, options, size < sizeof *to ? size : sizeof *to);
   return 0;
 }
@@ -29,12 +31,17 @@ static bool values_are_known(const premap_options *options) {
 int premap__options_read(premap_options *to, const premap_options *options) {
   *to = (premap_options)PREMAP_OPTIONS_INIT;
   int code = options != NULL ? read_sized(to, options) : 0;
-  if (code != 0) return code;
-  if (!values_are_known(to)) return PREMAP_EINVAL;
-  if ((to->flags & ~(PREMAP_NOFOLLOW | PREMAP_BENEATH | PREMAP_KEEP_OPEN | PREMAP_LOCK)) != 0) return PREMAP_ENOTSUP;
+  if (code != 0)
+    return code;
+  if (!values_are_known(to))
+    return PREMAP_EINVAL;
+  if ((to->flags & ~(PREMAP_NOFOLLOW | PREMAP_BENEATH | PREMAP_KEEP_OPEN | PREMAP_LOCK)) != 0)
+    return PREMAP_ENOTSUP;
   if (to->backing == PREMAP_BACKING_COPIED && (to->mode == PREMAP_READ_WRITE || to->advice != PREMAP_ADVICE_NORMAL))
     return PREMAP_EINVAL;
-  if (to->chunk_size == 0) to->chunk_size = PREMAP_CHUNK_SIZE_DEFAULT;
-  if (to->pause_us == PREMAP_PAUSE_AUTO) to->pause_us = to->prefault == PREMAP_PREFAULT_ADVISE ? 100 : 0;
+  if (to->chunk_size == 0)
+    to->chunk_size = PREMAP_CHUNK_SIZE_DEFAULT;
+  if (to->pause_us == PREMAP_PAUSE_AUTO)
+    to->pause_us = to->prefault == PREMAP_PREFAULT_ADVISE ? 100 : 0;
   return 0;
 }

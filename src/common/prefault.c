@@ -19,7 +19,8 @@ static size_t chunk_at(const premap__file *file, size_t position, uint64_t chunk
   size_t left = file->region.size - position;
   uint64_t place = file->offset + position;
   uint64_t end = place + chunk_size;
-  if (chunk_size >= LARGE_PAGE) end -= end % LARGE_PAGE;
+  if (chunk_size >= LARGE_PAGE)
+    end -= end % LARGE_PAGE;
   return end - place < left ? (size_t)(end - place) : left;
 }
 
@@ -36,7 +37,8 @@ static uint64_t adapt(const premap__file *file, uint64_t chunk_size, size_t byte
 /* The page at the offset cannot be had: because the file has become shorter, or because its device failed. */
 static premap__status tell_cause(premap__file *file, uint64_t offset, premap__status status) {
   file->error_offset = offset;
-  if (status.code != PREMAP_EFAULT) return status;
+  if (status.code != PREMAP_EFAULT)
+    return status;
   premap__os_identity now;
   bool is_shorter = premap__os_identify(file->descriptor, &now).code == 0 && now.size <= offset;
   return (premap__status){is_shorter ? PREMAP_ECHANGED : PREMAP_EIO, status.os_error};
@@ -44,11 +46,13 @@ static premap__status tell_cause(premap__file *file, uint64_t offset, premap__st
 
 /* Beyond the budget only what is in memory already may be made present: it takes none. */
 static bool take_budget(premap__file *file, size_t position, size_t size) {
-  if (premap__budget_hold(size)) return true;
+  if (premap__budget_hold(size))
+    return true;
   uint64_t resident = 0;
   void *address = (unsigned char *)file->region.data + position;
   premap__status status = premap__os_resident(file->descriptor, file->offset + position, size, address, &resident);
-  if (status.code != 0 || resident < size) return false;
+  if (status.code != 0 || resident < size)
+    return false;
   premap__budget_hold_resident(size);
   return true;
 }
@@ -76,14 +80,18 @@ static premap__status advise_chunk(premap__file *file, size_t position, size_t s
 
 premap__status premap__prefault(premap__file *file) {
   premap__status status = {0, 0};
-  if (file->prefault == PREMAP_PREFAULT_NONE) return status;
+  if (file->prefault == PREMAP_PREFAULT_NONE)
+    return status;
   bool populate = file->prefault == PREMAP_PREFAULT_POPULATE;
-  if (!populate) file->strategy = PREMAP__STRATEGY_ADVISE;
+  if (!populate)
+    file->strategy = PREMAP__STRATEGY_ADVISE;
   uint64_t chunk_size = file->chunk_size;
   size_t size;
   for (size_t position = 0; position < file->region.size && status.code == 0; position += size) {
-    if (!is_wanted(file)) return (premap__status){PREMAP_ECANCELED, 0};
-    if (position > 0 && file->pause_us > 0) premap__os_pause_us(file->pause_us);
+    if (!is_wanted(file))
+      return (premap__status){PREMAP_ECANCELED, 0};
+    if (position > 0 && file->pause_us > 0)
+      premap__os_pause_us(file->pause_us);
     size = chunk_at(file, position, chunk_size);
     if (populate && !take_budget(file, position, size)) {
       file->partial = 1;

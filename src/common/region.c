@@ -23,7 +23,8 @@ typedef struct range {
 static int borrow(premap_file handle, uint64_t offset, uint64_t length, range *found) {
   int code;
   premap__file *file = premap__registry_pin(handle, &code);
-  if (file == NULL) return code;
+  if (file == NULL)
+    return code;
   premap__state state = premap__registry_state(file);
   size_t size = state == PREMAP__READY ? file->region.size : 0;
   if (state < PREMAP__READY)
@@ -69,15 +70,18 @@ static void inner_pages(const range *of, unsigned char **begin, size_t *size) {
   const premap_region *region = &of->file->region;
   outer_pages(of, begin, size);
   unsigned char *end = *begin + *size;
-  if (*begin < of->address && of->address != region->data) *begin += mask + 1;
-  if (end > of->address + of->size && of->address + of->size != (unsigned char *)region->data + region->size) end -= mask + 1;
+  if (*begin < of->address && of->address != region->data)
+    *begin += mask + 1;
+  if (end > of->address + of->size && of->address + of->size != (unsigned char *)region->data + region->size)
+    end -= mask + 1;
   *size = end > *begin ? (size_t)(end - *begin) : 0;
 }
 
 /* The file's kept descriptor, or the path opened again: only if it still names the same file. */
 static int borrow_descriptor(const premap__file *file, premap__os_file *descriptor) {
   *descriptor = file->descriptor;
-  if (file->descriptor != PREMAP__NO_FILE) return 0;
+  if (file->descriptor != PREMAP__NO_FILE)
+    return 0;
   premap__os_identity now;
   int code = premap__file_open(file, false, descriptor, &now).code;
   if (code == 0 && (now.device != file->identity.device || now.index != file->identity.index)) {
@@ -88,7 +92,8 @@ static int borrow_descriptor(const premap__file *file, premap__os_file *descript
 }
 
 static void give_back_descriptor(const premap__file *file, premap__os_file descriptor) {
-  if (descriptor != file->descriptor) premap__os_close(descriptor);
+  if (descriptor != file->descriptor)
+    premap__os_close(descriptor);
 }
 
 /* ---- Presence */
@@ -102,7 +107,8 @@ static int populate_range(const range *of) {
   int code = 0;
   for (size_t position = 0, size; position < of->size && code == 0; position += size) {
     size = of->size - position;
-    if (size > PREMAP_CHUNK_SIZE_DEFAULT) size = (size_t)PREMAP_CHUNK_SIZE_DEFAULT;
+    if (size > PREMAP_CHUNK_SIZE_DEFAULT)
+      size = (size_t)PREMAP_CHUNK_SIZE_DEFAULT;
     size_t done;
     premap__os_way way;
     if (!is_counted && !premap__budget_hold(size)) {
@@ -118,10 +124,12 @@ static int populate_range(const range *of) {
 
 /* Why a page could not be had. Without the file's size as it is now the cause stays an input/output error. */
 static int tell_cause(const premap__file *file, int code) {
-  if (code != PREMAP_EFAULT) return code;
+  if (code != PREMAP_EFAULT)
+    return code;
   premap__os_file descriptor;
   premap__os_identity now = {0};
-  if (borrow_descriptor(file, &descriptor) != 0) return PREMAP_EIO;
+  if (borrow_descriptor(file, &descriptor) != 0)
+    return PREMAP_EIO;
   int failed = premap__os_identify(descriptor, &now).code;
   give_back_descriptor(file, descriptor);
   return failed == 0 && now.size < file->identity.size ? PREMAP_ECHANGED : PREMAP_EIO;
@@ -130,15 +138,18 @@ static int tell_cause(const premap__file *file, int code) {
 int premap_populate(premap_file handle, uint64_t offset, uint64_t length) {
   range found;
   int code = borrow(handle, offset, length, &found);
-  if (code != 0) return code < 0 ? code : 0;
-  if (is_mapped(&found)) code = tell_cause(found.file, populate_range(&found));
+  if (code != 0)
+    return code < 0 ? code : 0;
+  if (is_mapped(&found))
+    code = tell_cause(found.file, populate_range(&found));
   return give_back(&found, code);
 }
 
 int premap_advise(premap_file handle, uint64_t offset, uint64_t length, premap_advice advice) {
   range found;
   int code = borrow(handle, offset, length, &found);
-  if (code < 0) return code;
+  if (code < 0)
+    return code;
   bool is_empty = code > 0;
   if ((unsigned)advice > PREMAP_ADVICE_WILL_NEED)
     code = PREMAP_EINVAL;
@@ -154,7 +165,8 @@ int premap_advise(premap_file handle, uint64_t offset, uint64_t length, premap_a
 int premap_release(premap_file handle, uint64_t offset, uint64_t length) {
   range found;
   int code = borrow(handle, offset, length, &found);
-  if (code != 0) return code < 0 ? code : 0;
+  if (code != 0)
+    return code < 0 ? code : 0;
   unsigned char *begin;
   size_t size;
   inner_pages(&found, &begin, &size);
@@ -172,7 +184,8 @@ int premap_release(premap_file handle, uint64_t offset, uint64_t length) {
 int premap_resident(premap_file handle, uint64_t offset, uint64_t length, uint64_t *bytes) {
   range found;
   int code = borrow(handle, offset, length, &found);
-  if (code < 0) return code;
+  if (code < 0)
+    return code;
   uint64_t resident = 0;
   if (code == 0) {
     resident = found.size; /* a copy is all in memory */
@@ -183,15 +196,18 @@ int premap_resident(premap_file handle, uint64_t offset, uint64_t length, uint64
     }
     give_back(&found, 0);
   }
-  if (code >= 0 && bytes == NULL) return PREMAP_EINVAL;
-  if (code >= 0) *bytes = resident;
+  if (code >= 0 && bytes == NULL)
+    return PREMAP_EINVAL;
+  if (code >= 0)
+    *bytes = resident;
   return code < 0 ? code : 0;
 }
 
 int premap_flush(premap_file handle, uint64_t offset, uint64_t length) {
   range found;
   int code = borrow(handle, offset, length, &found);
-  if (code != 0) return code < 0 ? code : 0;
+  if (code != 0)
+    return code < 0 ? code : 0;
   unsigned char *begin;
   size_t size;
   outer_pages(&found, &begin, &size);
@@ -202,8 +218,10 @@ int premap_flush(premap_file handle, uint64_t offset, uint64_t length) {
 int premap_copy_out(premap_file handle, uint64_t offset, void *buffer, size_t length) {
   range found;
   int code = borrow(handle, offset, length, &found);
-  if (code < 0) return code;
-  if (code > 0) return 0;
+  if (code < 0)
+    return code;
+  if (code > 0)
+    return 0;
   if (length > 0 && buffer == NULL)
     code = PREMAP_EINVAL;
   else if (length > 0 && is_mapped(&found))
@@ -216,7 +234,8 @@ int premap_copy_out(premap_file handle, uint64_t offset, void *buffer, size_t le
 int premap_check(premap_file handle) {
   int code;
   premap__file *file = premap__registry_pin(handle, &code);
-  if (file == NULL) return code;
+  if (file == NULL)
+    return code;
   premap__state state = premap__registry_state(file);
   if (state != PREMAP__READY) {
     code = state < PREMAP__READY ? PREMAP_EAGAIN : premap__file_code(file, state);
@@ -262,7 +281,8 @@ static bool count_page(uintptr_t page) {
   HASH_FIND(hh, locked_pages, &page, sizeof page, found);
   if (found == NULL) {
     found = calloc(1, sizeof *found);
-    if (found == NULL) return false;
+    if (found == NULL)
+      return false;
     found->page = page;
     HASH_ADD(hh, locked_pages, page, sizeof page, found);
     if (found->hh.tbl == NULL) { /* uthash's sign that there was no memory */
@@ -299,14 +319,17 @@ static premap__status count_pages(unsigned char *begin, size_t size) {
     else
       status = (premap__status){PREMAP_ENOMEM, 0};
   }
-  if (status.code == 0) status = premap__os_lock(begin, size);
-  if (status.code != 0) uncount_pages(begin, counted);
+  if (status.code == 0)
+    status = premap__os_lock(begin, size);
+  if (status.code != 0)
+    uncount_pages(begin, counted);
   return status;
 }
 
 static premap__status set_heap_lock(premap__file *file, bool lock) {
   uv_once(&once, initialize);
-  if (initial_error != 0) return (premap__status){PREMAP_ENOMEM, 0};
+  if (initial_error != 0)
+    return (premap__status){PREMAP_ENOMEM, 0};
   range whole = {.file = file, .address = file->region.data, .size = file->region.size};
   unsigned char *begin;
   size_t size;
@@ -317,17 +340,20 @@ static premap__status set_heap_lock(premap__file *file, bool lock) {
     status = count_pages(begin, size);
   else if (!lock && file->heap_locked)
     uncount_pages(begin, size);
-  if (status.code == 0) file->heap_locked = lock;
+  if (status.code == 0)
+    file->heap_locked = lock;
   uv_mutex_unlock(&pages_lock);
   return status;
 }
 
 void premap__region_forget_lock(premap__file *file) {
-  if (file->heap_locked) (void)set_heap_lock(file, false); /* unlocking does not fail */
+  if (file->heap_locked)
+    (void)set_heap_lock(file, false); /* unlocking does not fail */
 }
 
 static premap__status set_lock(const range *of, bool lock) {
-  if (of->file->heap) return set_heap_lock(of->file, lock);
+  if (of->file->heap)
+    return set_heap_lock(of->file, lock);
   unsigned char *begin;
   size_t size;
   outer_pages(of, &begin, &size);
@@ -342,7 +368,8 @@ premap__status premap__region_lock_all(premap__file *file) {
 static int set_lock_by_handle(premap_file handle, uint64_t offset, uint64_t length, bool lock) {
   range found;
   int code = borrow(handle, offset, length, &found);
-  if (code != 0) return code < 0 ? code : 0;
+  if (code != 0)
+    return code < 0 ? code : 0;
   return give_back(&found, set_lock(&found, lock).code);
 }
 

@@ -80,7 +80,8 @@ static slot *slot_at(uint32_t index) {
 
 /* The slot a handle names, or null, and the generation its word must have. */
 static slot *slot_of(premap_file handle, uint64_t *generation) {
-  if (handle <= 0 || handle >> 53 != 0) return NULL;
+  if (handle <= 0 || handle >> 53 != 0)
+    return NULL;
   *generation = (uint64_t)handle >> INDEX_BITS << 1 | 1;
   return slot_at((uint32_t)handle & INDEX_MASK);
 }
@@ -90,14 +91,16 @@ static slot *slot_of(premap_file handle, uint64_t *generation) {
 static shard *own_shard(void) {
   static _Atomic uint32_t threads;
   static _Thread_local uint32_t number;
-  if (number == 0) number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % SHARDS + 1;
+  if (number == 0)
+    number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % SHARDS + 1;
   return &shards[number - 1];
 }
 
 static uint32_t shard_take(shard *from) {
   uv_mutex_lock(&from->lock);
   uint32_t index = from->free;
-  if (index != 0) from->free = slot_at(index)->next;
+  if (index != 0)
+    from->free = slot_at(index)->next;
   uv_mutex_unlock(&from->lock);
   return index;
 }
@@ -124,9 +127,11 @@ static uint32_t grow(shard *to, int *code) {
     else
       atomic_store_explicit(segment, slots, memory_order_release);
   }
-  if (*code == 0) grown += BATCH_SLOTS;
+  if (*code == 0)
+    grown += BATCH_SLOTS;
   uv_mutex_unlock(&growth_lock);
-  if (*code != 0) return 0;
+  if (*code != 0)
+    return 0;
   uint32_t mine = first == 0 ? 1 : first; /* slot 0 stays unused */
   shard_put(to, mine + 1, first + BATCH_SLOTS - mine - 1);
   return mine;
@@ -145,10 +150,12 @@ static uint32_t take_slot(int *code) {
 
 premap_file premap__registry_insert(premap__file *file) {
   uv_once(&once, initialize);
-  if (initial_error != 0) return PREMAP_ENOMEM;
+  if (initial_error != 0)
+    return PREMAP_ENOMEM;
   int code = 0;
   uint32_t index = take_slot(&code);
-  if (index == 0) return code;
+  if (index == 0)
+    return code;
   slot *s = slot_at(index);
   file->slot = index;
   s->file = file;
@@ -164,10 +171,12 @@ premap__file *premap__registry_pin(premap_file handle, int *code) {
   uint64_t generation = 0;
   slot *s = slot_of(handle, &generation);
   *code = PREMAP_EBADF;
-  if (s == NULL) return NULL;
+  if (s == NULL)
+    return NULL;
   uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
   do {
-    if (word >> GENERATION_SHIFT != generation) return NULL;
+    if (word >> GENERATION_SHIFT != generation)
+      return NULL;
     if ((word & PIN_MASK) == PIN_MASK) {
       *code = PREMAP_EOVERFLOW;
       return NULL;
@@ -182,7 +191,8 @@ bool premap__registry_pin_more(premap__file *file) {
   slot *s = slot_at(file->slot);
   uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
   do {
-    if ((word & PIN_MASK) == PIN_MASK) return false;
+    if ((word & PIN_MASK) == PIN_MASK)
+      return false;
     /* The caller's own pin keeps the file, so nothing has to be ordered. */
   } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, word + ONE_PIN, memory_order_relaxed, memory_order_relaxed));
   return true;
@@ -194,7 +204,8 @@ void premap__registry_unpin(premap__file *file) {
   /* Release, so that what this thread did with the file comes before its end; acquire, so that the one who ends it sees all of
    * that. */
   uint64_t word = atomic_fetch_sub_explicit(&s->word, ONE_PIN, memory_order_acq_rel) - ONE_PIN;
-  if ((word & (PIN_MASK | REFERENCE_MASK)) != 0) return;
+  if ((word & (PIN_MASK | REFERENCE_MASK)) != 0)
+    return;
   premap__file_destroy(file);
   if (word >> GENERATION_SHIFT != 0) /* at 0 the generations have been used up: the slot is retired */
     shard_put(own_shard(), index, 1);
@@ -203,11 +214,14 @@ void premap__registry_unpin(premap__file *file) {
 int premap__registry_retain(premap_file handle) {
   uint64_t generation = 0;
   slot *s = slot_of(handle, &generation);
-  if (s == NULL) return PREMAP_EBADF;
+  if (s == NULL)
+    return PREMAP_EBADF;
   uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
   do {
-    if (word >> GENERATION_SHIFT != generation) return PREMAP_EBADF;
-    if ((word & REFERENCE_MASK) == REFERENCE_MASK) return PREMAP_EOVERFLOW;
+    if (word >> GENERATION_SHIFT != generation)
+      return PREMAP_EBADF;
+    if ((word & REFERENCE_MASK) == REFERENCE_MASK)
+      return PREMAP_EOVERFLOW;
   } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, word + ONE_REFERENCE, memory_order_relaxed,
                                                   memory_order_relaxed));
   return 0;
@@ -217,20 +231,24 @@ int premap__registry_release(premap_file handle, premap__file **last) {
   uint64_t generation = 0;
   slot *s = slot_of(handle, &generation);
   *last = NULL;
-  if (s == NULL) return PREMAP_EBADF;
+  if (s == NULL)
+    return PREMAP_EBADF;
   uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
   uint64_t next;
   bool is_last;
   do {
-    if (word >> GENERATION_SHIFT != generation) return PREMAP_EBADF;
+    if (word >> GENERATION_SHIFT != generation)
+      return PREMAP_EBADF;
     is_last = (word & REFERENCE_MASK) == ONE_REFERENCE;
     /* The reference becomes a pin of the caller's, in the same step in which the handle becomes stale. The pins cannot overflow
      * into the references in between: with all of them taken the close is refused like any call. */
-    if (is_last && (word & PIN_MASK) == PIN_MASK) return PREMAP_EOVERFLOW;
+    if (is_last && (word & PIN_MASK) == PIN_MASK)
+      return PREMAP_EOVERFLOW;
     next = word - ONE_REFERENCE + (is_last ? ONE_GENERATION + ONE_PIN : 0);
     /* Release: the user's reads of the region come before the unmapping, whoever does it. */
   } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, next, memory_order_acq_rel, memory_order_relaxed));
-  if (is_last) *last = s->file;
+  if (is_last)
+    *last = s->file;
   return 0;
 }
 
@@ -241,7 +259,8 @@ premap__state premap__registry_state(const premap__file *file) {
 int premap__registry_peek(premap_file handle) {
   uint64_t generation = 0;
   slot *s = slot_of(handle, &generation);
-  if (s == NULL) return PREMAP_EBADF;
+  if (s == NULL)
+    return PREMAP_EBADF;
   uint64_t word = atomic_load_explicit(&s->word, memory_order_acquire);
   return word >> GENERATION_SHIFT == generation ? (int)(word & STATE_MASK) : PREMAP_EBADF;
 }
@@ -250,7 +269,8 @@ bool premap__registry_move(premap__file *file, premap__state from, premap__state
   slot *s = slot_at(file->slot);
   uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
   do {
-    if ((word & STATE_MASK) != (uint64_t)from) return false;
+    if ((word & STATE_MASK) != (uint64_t)from)
+      return false;
   } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, (word & ~STATE_MASK) | (uint64_t)to, memory_order_acq_rel,
                                                   memory_order_relaxed));
   return true;

@@ -46,7 +46,8 @@ static bool allocate(premap__file *file, size_t size) {
   file->heap = size <= HEAP_MAX;
   file->base_size = file->heap ? size + COPY_ALIGNMENT - 1 : size;
   file->base = file->heap ? malloc(file->base_size) : premap__os_pages_allocate(size);
-  if (file->base == NULL) return false;
+  if (file->base == NULL)
+    return false;
   uintptr_t address = (uintptr_t)file->base;
   size_t skip = file->heap ? (COPY_ALIGNMENT - address % COPY_ALIGNMENT) % COPY_ALIGNMENT : 0;
   file->region = (premap_region){(unsigned char *)file->base + skip, size};
@@ -74,10 +75,12 @@ static premap__status copy(premap__file *file, size_t size, uint8_t reason) {
     file->reason = PREMAP__REASON_BUDGET;
     return failure(PREMAP_ENOMEM);
   }
-  if (!allocate(file, size)) return failure(PREMAP_ENOMEM);
+  if (!allocate(file, size))
+    return failure(PREMAP_ENOMEM);
   size_t done = 0;
   while (done < size) {
-    if (!is_wanted(file)) return failure(PREMAP_ECANCELED);
+    if (!is_wanted(file))
+      return failure(PREMAP_ECANCELED);
     size_t want = size - done < file->chunk_size ? size - done : (size_t)file->chunk_size;
     size_t got = 0;
     premap__status status = premap__os_read(file->descriptor, (unsigned char *)file->region.data + done, want,
@@ -93,7 +96,8 @@ static premap__status copy(premap__file *file, size_t size, uint8_t reason) {
       atomic_store_explicit(&file->total, done, memory_order_relaxed);
       return ended_early(file);
     }
-    if (file->pause_us > 0 && done < size) premap__os_pause_us(file->pause_us);
+    if (file->pause_us > 0 && done < size)
+      premap__os_pause_us(file->pause_us);
   }
   return well;
 }
@@ -104,11 +108,13 @@ static premap__status read_to_end(premap__file *file, uint64_t limit, unsigned c
   size_t got = 1;
   *size = 0;
   while (got > 0 && *size < limit) {
-    if (!is_wanted(file)) return failure(PREMAP_ECANCELED);
+    if (!is_wanted(file))
+      return failure(PREMAP_ECANCELED);
     if (*size == capacity) {
       capacity = capacity == 0 ? UNSIZED_FIRST : capacity * 2;
       unsigned char *larger = realloc(*block, capacity);
-      if (larger == NULL) return failure(PREMAP_ENOMEM);
+      if (larger == NULL)
+        return failure(PREMAP_ENOMEM);
       *block = larger;
     }
     premap__status status = premap__os_read(file->descriptor, *block + *size, capacity - *size, file->offset + *size, &got);
@@ -130,10 +136,12 @@ static premap__status copy_unsized(premap__file *file) {
   unsigned char *block = NULL;
   size_t size = 0;
   premap__status status = read_to_end(file, limit, &block, &size);
-  if (status.code == 0 && size > PREMAP_UNSIZED_LIMIT) status = failure(PREMAP_EFBIG);
+  if (status.code == 0 && size > PREMAP_UNSIZED_LIMIT)
+    status = failure(PREMAP_EFBIG);
   if (status.code == 0 && ((file->length != 0 && size < file->length) || (size == 0 && file->offset > 0)))
     status = failure(PREMAP_ERANGE);
-  if (file->length != 0 && size > file->length) size = (size_t)file->length;
+  if (file->length != 0 && size > file->length)
+    size = (size_t)file->length;
   if (status.code == 0 && size == 0) {
     set_empty(file, PREMAP__REASON_EMPTY);
   } else if (status.code == 0) {
@@ -188,20 +196,28 @@ static premap__status open_and_identify(premap__file *file) {
 
 static premap__status measure(premap__file *file, uint64_t *size) {
   file->step = PREMAP_STEP_SIZE;
-  if (file->offset > file->identity.size || file->length > file->identity.size - file->offset) return failure(PREMAP_ERANGE);
+  if (file->offset > file->identity.size || file->length > file->identity.size - file->offset)
+    return failure(PREMAP_ERANGE);
   *size = file->length != 0 ? file->length : file->identity.size - file->offset;
-  if (*size > PTRDIFF_MAX) return failure(PREMAP_EFBIG);
+  if (*size > PTRDIFF_MAX)
+    return failure(PREMAP_EFBIG);
   atomic_store_explicit(&file->total, *size, memory_order_relaxed);
   return well;
 }
 
 static premap__status map_or_copy(premap__file *file, size_t size) {
-  if (file->backing_asked == PREMAP_BACKING_COPIED) return copy(file, size, PREMAP__REASON_ASKED);
-  if (file->backing_asked == PREMAP_BACKING_MAPPED) return map(file, size, PREMAP__REASON_ASKED);
-  if (file->mode == PREMAP_READ_WRITE) return map(file, size, PREMAP__REASON_WRITABLE);
-  if (file->prefault != PREMAP_PREFAULT_POPULATE) return map(file, size, PREMAP__REASON_LAZY);
-  if (file->advice != PREMAP_ADVICE_NORMAL) return map(file, size, PREMAP__REASON_ADVISED);
-  if (size <= PREMAP_COPY_LIMIT) return copy(file, size, PREMAP__REASON_SMALL);
+  if (file->backing_asked == PREMAP_BACKING_COPIED)
+    return copy(file, size, PREMAP__REASON_ASKED);
+  if (file->backing_asked == PREMAP_BACKING_MAPPED)
+    return map(file, size, PREMAP__REASON_ASKED);
+  if (file->mode == PREMAP_READ_WRITE)
+    return map(file, size, PREMAP__REASON_WRITABLE);
+  if (file->prefault != PREMAP_PREFAULT_POPULATE)
+    return map(file, size, PREMAP__REASON_LAZY);
+  if (file->advice != PREMAP_ADVICE_NORMAL)
+    return map(file, size, PREMAP__REASON_ADVISED);
+  if (size <= PREMAP_COPY_LIMIT)
+    return copy(file, size, PREMAP__REASON_SMALL);
   return map(file, size, PREMAP__REASON_LARGE);
 }
 
@@ -216,14 +232,17 @@ static premap__status refuse_unsized(premap__file *file) {
 
 static premap__status bring_in(premap__file *file) {
   bool may_copy = file->mode != PREMAP_READ_WRITE && file->backing_asked != PREMAP_BACKING_MAPPED;
-  if (file->identity.size == 0 && may_copy) return copy_unsized(file);
+  if (file->identity.size == 0 && may_copy)
+    return copy_unsized(file);
   if (file->identity.size == 0) {
     premap__status refused = refuse_unsized(file);
-    if (refused.code != 0) return refused;
+    if (refused.code != 0)
+      return refused;
   }
   uint64_t size = 0;
   premap__status status = measure(file, &size);
-  if (status.code != 0) return status;
+  if (status.code != 0)
+    return status;
   file->backing = PREMAP_BACKING_MAPPED;
   if (size == 0)
     set_empty(file, PREMAP__REASON_EMPTY);
@@ -234,33 +253,39 @@ static premap__status bring_in(premap__file *file) {
 
 /* What was asked for the time after the load. */
 static premap__status prepare_use(premap__file *file) {
-  if (file->region.size == 0) return well;
+  if (file->region.size == 0)
+    return well;
   if (file->advice != PREMAP_ADVICE_NORMAL && file->backing == PREMAP_BACKING_MAPPED) {
     file->step = PREMAP_STEP_POPULATE;
     file->error_offset = file->offset;
     premap__status status = premap__os_advise(file->descriptor, file->offset, file->region.data, file->region.size,
                                               (premap_advice)file->advice);
-    if (status.code != 0) return status;
+    if (status.code != 0)
+      return status;
   }
   file->step = PREMAP_STEP_LOCK;
   return (file->flags & PREMAP_LOCK) != 0 ? premap__region_lock_all(file) : well;
 }
 
 bool premap__worker_claim(premap__file *file) {
-  if (!premap__registry_move(file, PREMAP__PENDING, PREMAP__LOADING)) return false;
+  if (!premap__registry_move(file, PREMAP__PENDING, PREMAP__LOADING))
+    return false;
   atomic_store_explicit(&file->claimed_ns, premap__now_ns(), memory_order_relaxed);
   return true;
 }
 
 void premap__worker_load(premap__file *file) {
   premap__status status = open_and_identify(file);
-  if (status.code == 0) status = bring_in(file);
-  if (status.code == 0) status = prepare_use(file);
+  if (status.code == 0)
+    status = bring_in(file);
+  if (status.code == 0)
+    status = prepare_use(file);
 
   /* All that the load needed goes before anybody hears of its end: who waits for the last of many files then finds no
    * descriptor open. */
   premap__file_close_directory(file);
-  if (status.code != 0 || (file->flags & PREMAP_KEEP_OPEN) == 0) premap__file_close_descriptor(file);
+  if (status.code != 0 || (file->flags & PREMAP_KEEP_OPEN) == 0)
+    premap__file_close_descriptor(file);
   file->code = status.code;
   file->os_error = status.os_error;
   if (status.code == 0) {
@@ -269,7 +294,8 @@ void premap__worker_load(premap__file *file) {
   } else {
     premap__worker_drop_region(file);
   }
-  if (premap__publish(file, PREMAP__LOADING, status.code == 0 ? PREMAP__READY : PREMAP__FAILED)) return;
+  if (premap__publish(file, PREMAP__LOADING, status.code == 0 ? PREMAP__READY : PREMAP__FAILED))
+    return;
   /* Cancelled meanwhile: nobody may see the region, so it need not wait for the last close. */
   premap__worker_drop_region(file);
   premap__file_close_descriptor(file);
