@@ -182,19 +182,6 @@ void premap__file_destroy(premap__file *file) {
 
 /* ---- Look */
 
-int premap_state(premap_file handle) {
-  int state = premap__registry_peek(handle);
-  return state == PREMAP__CANCELLED ? PREMAP_FAILED : state;
-}
-
-int premap_is_ready(premap_file handle) {
-  return premap__registry_peek(handle) == PREMAP__READY;
-}
-
-int premap_is_failed(premap_file handle) {
-  return premap__registry_peek(handle) >= PREMAP__FAILED;
-}
-
 int premap__file_code(const premap__file *file, premap__state state) {
   if (state == PREMAP__CANCELLED)
     return PREMAP_ECANCELED;

@@ -124,9 +124,8 @@ int premap__registry_retain(premap_file handle);
 /* Drops a user reference. With the last one the handle is stale and *last is the file, pinned for the caller; else null. */
 int premap__registry_release(premap_file handle, premap__file **last);
 
-/* State of a pinned file, with acquire; of any handle (a premap__state, or PREMAP_EBADF). */
+/* State of a pinned file, with acquire. premap_state and its kin, which take handles, are in registry.c too. */
 premap__state premap__registry_state(const premap__file *file);
-int premap__registry_peek(premap_file handle);
 /* Moves a pinned file from one state to another: false when it was not in the first. Release, so that what was written into the
  * file is seen by who sees the new state; acquire, so that the mover sees what came before. */
 bool premap__registry_move(premap__file *file, premap__state from, premap__state to);

@@ -21,7 +21,8 @@ enum {
   POOL_DEFAULT = 4, /* libuv's own default and limit */
   POOL_MAX = 1024,
   ITEM_NS = 10 * 1000 * 1000, /* after that an item gives its thread back */
-  EXIT_MS = 1000
+  EXIT_MS = 1000,
+  LOOP_DESCRIPTORS = 10 /* at most: two signal pipes, a poll set, the wake-up, and room */
 };
 #define POOL_STACK_SIZE ((size_t)8 << 20) /* of libuv's pool threads */
 
@@ -209,8 +210,29 @@ static int probe_threads(unsigned count) {
   return code;
 }
 
+/* Nor does libuv report it when its first loop finds no descriptors for the signal pipe. So see first whether there are enough
+ * for all that a loop opens. */
+static int probe_descriptors(void) {
+  uv_file pipes[LOOP_DESCRIPTORS / 2][2];
+  int opened = 0;
+  int code = 0;
+  while (opened < LOOP_DESCRIPTORS / 2 && code == 0) {
+    code = uv_pipe(pipes[opened], 0, 0);
+    if (code == 0)
+      opened++;
+  }
+  uv_fs_t request;
+  for (int i = 0; i < opened * 2; i++) {
+    (void)uv_fs_close(NULL, &request, pipes[i / 2][i % 2], NULL); /* nothing was written to it */
+    uv_fs_req_cleanup(&request);
+  }
+  return code;
+}
+
 static int start_loop(void) {
-  int code = uv_loop_init(&loader.loop);
+  int code = probe_descriptors();
+  if (code == 0)
+    code = uv_loop_init(&loader.loop);
   if (code != 0)
     return code;
   code = uv_async_init(&loader.loop, &loader.wake, on_wake);

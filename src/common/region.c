@@ -21,6 +21,7 @@ typedef struct range {
 /* Resolves a range: 0 with one that is not empty and a pin to drop; 1 for an empty region, with nothing to do or drop; or a
  * code. */
 static int borrow(premap_file handle, uint64_t offset, uint64_t length, range *found) {
+  *found = (range){0};
   int code;
   premap__file *file = premap__registry_pin(handle, &code);
   if (file == NULL)

@@ -78,10 +78,9 @@ static slot *slot_at(uint32_t index) {
   return segment != NULL ? &segment[index & (SEGMENT_SLOTS - 1)] : NULL;
 }
 
-/* The slot a handle names, or null, and the generation its word must have. */
+/* The slot a handle names, or null, and the generation its word must have. A negative or too large handle asks for a generation
+ * with more bits than a word has, and zero for one that slot 0 never gets, so neither needs a test of its own. */
 static slot *slot_of(premap_file handle, uint64_t *generation) {
-  if (handle <= 0 || handle >> 53 != 0)
-    return NULL;
   *generation = (uint64_t)handle >> INDEX_BITS << 1 | 1;
   return slot_at((uint32_t)handle & INDEX_MASK);
 }
@@ -168,7 +167,7 @@ premap_file premap__registry_insert(premap__file *file) {
 }
 
 premap__file *premap__registry_pin(premap_file handle, int *code) {
-  uint64_t generation = 0;
+  uint64_t generation;
   slot *s = slot_of(handle, &generation);
   *code = PREMAP_EBADF;
   if (s == NULL)
@@ -212,7 +211,7 @@ void premap__registry_unpin(premap__file *file) {
 }
 
 int premap__registry_retain(premap_file handle) {
-  uint64_t generation = 0;
+  uint64_t generation;
   slot *s = slot_of(handle, &generation);
   if (s == NULL)
     return PREMAP_EBADF;
@@ -228,7 +227,7 @@ int premap__registry_retain(premap_file handle) {
 }
 
 int premap__registry_release(premap_file handle, premap__file **last) {
-  uint64_t generation = 0;
+  uint64_t generation;
   slot *s = slot_of(handle, &generation);
   *last = NULL;
   if (s == NULL)
@@ -256,8 +255,9 @@ premap__state premap__registry_state(const premap__file *file) {
   return (premap__state)(atomic_load_explicit(&slot_at(file->slot)->word, memory_order_acquire) & STATE_MASK);
 }
 
-int premap__registry_peek(premap_file handle) {
-  uint64_t generation = 0;
+/* A premap__state, or PREMAP_EBADF. */
+static int peek(premap_file handle) {
+  uint64_t generation;
   slot *s = slot_of(handle, &generation);
   if (s == NULL)
     return PREMAP_EBADF;
@@ -274,4 +274,19 @@ bool premap__registry_move(premap__file *file, premap__state from, premap__state
   } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, (word & ~STATE_MASK) | (uint64_t)to, memory_order_acq_rel,
                                                   memory_order_relaxed));
   return true;
+}
+
+/* ---- Look: here, so that polling costs one call and one load */
+
+int premap_state(premap_file handle) {
+  int state = peek(handle);
+  return state == PREMAP__CANCELLED ? PREMAP_FAILED : state;
+}
+
+int premap_is_ready(premap_file handle) {
+  return peek(handle) == PREMAP__READY;
+}
+
+int premap_is_failed(premap_file handle) {
+  return peek(handle) >= PREMAP__FAILED;
 }

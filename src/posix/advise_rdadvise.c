@@ -19,7 +19,8 @@ premap__status premap__posix_advise_will_need(premap__os_file file, uint64_t off
     size_t part = size < COUNT_MAX ? size : COUNT_MAX;
     struct radvisory place = {.ra_offset = (off_t)offset, .ra_count = (int)part};
     if (fcntl((int)file, F_RDADVISE, &place) != 0) {
-      if (errno != EINTR) return premap__os_error(errno);
+      if (errno != EINTR)
+        return premap__os_error(errno);
       continue;
     }
     offset += part;

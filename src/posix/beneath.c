@@ -13,18 +13,22 @@
 /* Links are refused: following one safely would mean resolving its text here, with all its races. */
 static premap__status enter(int directory, const char *name, bool last, int flags, int *entered) {
   struct stat found;
-  if (fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0) return premap__os_error(errno);
-  if (S_ISLNK(found.st_mode)) return premap__os_error(ELOOP);
+  if (fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0)
+    return premap__os_error(errno);
+  if (S_ISLNK(found.st_mode))
+    return premap__os_error(ELOOP);
   if (last) {
     premap__status status = premap__posix_check_type(&found);
-    if (status.code != 0) return status;
+    if (status.code != 0)
+      return status;
     return premap__posix_openat(directory, name, flags | O_NOFOLLOW, entered);
   }
   return premap__posix_openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, entered);
 }
 
 premap__status premap__posix_open_beneath_portable(int directory, const char *path, int flags, int *file) {
-  if (path[0] == '/') return premap__os_error(EXDEV);
+  if (path[0] == '/')
+    return premap__os_error(EXDEV);
 
   int current = directory;
   premap__status status = premap__posix_well;
@@ -44,13 +48,17 @@ premap__status premap__posix_open_beneath_portable(int directory, const char *pa
       status = premap__os_error(EXDEV);
       break;
     }
-    if (length == 0 && !last) continue;
-    if (length == 0) strcpy(name, "."); /* "directory/" names the directory */
+    if (length == 0 && !last)
+      continue;
+    if (length == 0)
+      strcpy(name, "."); /* "directory/" names the directory */
 
     int next = -1;
     status = enter(current, name, last, flags, &next);
-    if (status.code != 0) break;
-    if (current != directory) premap__os_close(current);
+    if (status.code != 0)
+      break;
+    if (current != directory)
+      premap__os_close(current);
     current = next;
   }
 

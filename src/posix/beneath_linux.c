@@ -19,9 +19,11 @@ static premap__status resolve(int directory, const char *path, int flags, int *f
   /* EAGAIN: something was renamed meanwhile and a ".." could not be trusted. Who renames for ever gets the error. */
   for (int i = 0; i < TRIES; i++) {
     result = syscall(SYS_openat2, directory, path, &how, sizeof how);
-    if (result >= 0 || (errno != EAGAIN && errno != EINTR)) break;
+    if (result >= 0 || (errno != EAGAIN && errno != EINTR))
+      break;
   }
-  if (result < 0) return premap__os_error(errno);
+  if (result < 0)
+    return premap__os_error(errno);
   *file = (int)result;
   return premap__posix_well;
 }
@@ -30,7 +32,8 @@ static premap__status resolve(int directory, const char *path, int flags, int *f
 static premap__status look(int directory, const char *path, int nofollow) {
   int place = -1;
   premap__status status = resolve(directory, path, O_PATH | O_CLOEXEC | nofollow, &place);
-  if (status.code != 0) return status;
+  if (status.code != 0)
+    return status;
   struct stat found;
   status = fstat(place, &found) == 0 ? premap__posix_check_type(&found) : premap__os_error(errno);
   premap__os_close(place);
@@ -41,8 +44,10 @@ premap__status premap__posix_open_beneath(int directory, const char *path, int f
   static atomic_bool missing; /* relaxed: who misses the news finds out itself */
   if (!atomic_load_explicit(&missing, memory_order_relaxed)) {
     premap__status status = look(directory, path, flags & O_NOFOLLOW);
-    if (status.code == 0) return resolve(directory, path, flags, file);
-    if (status.code != PREMAP_ENOSYS) return status;
+    if (status.code == 0)
+      return resolve(directory, path, flags, file);
+    if (status.code != PREMAP_ENOSYS)
+      return status;
     atomic_store_explicit(&missing, true, memory_order_relaxed);
   }
   return premap__posix_open_beneath_portable(directory, path, flags, file);

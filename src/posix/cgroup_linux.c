@@ -43,8 +43,10 @@ static bool listed(const char *list, const char *word) {
   size_t length = strlen(word);
   for (;;) {
     size_t item = strcspn(list, ",");
-    if (item == length && strncmp(list, word, item) == 0) return true;
-    if (list[item] == '\0') return false;
+    if (item == length && strncmp(list, word, item) == 0)
+      return true;
+    if (list[item] == '\0')
+      return false;
     list += item + 1;
   }
 }
@@ -72,7 +74,8 @@ static FILE *open_lines(const char *root, const char *path) {
 /* Lines are  ID:CONTROLLERS:PATH  */
 static bool find_group(const char *root, const cgroup_version *version, char group[PATH_CAPACITY]) {
   FILE *lines = open_lines(root, "/proc/self/cgroup");
-  if (lines == NULL) return false;
+  if (lines == NULL)
+    return false;
   bool found = false;
   char *line = NULL;
   size_t capacity = 0;
@@ -80,7 +83,8 @@ static bool find_group(const char *root, const cgroup_version *version, char gro
     line[strcspn(line, "\n")] = '\0';
     char *controllers = strchr(line, ':');
     char *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-    if (path == NULL) continue;
+    if (path == NULL)
+      continue;
     *path = '\0';
     found = listed(controllers + 1, version->controller) && join(group, path + 1, "", "");
   }
@@ -92,9 +96,11 @@ static bool find_group(const char *root, const cgroup_version *version, char gro
 /* The part of the group's path below the directory that is mounted; null when the mount does not show it. */
 static const char *below(const char *group, const char *mounted) {
   size_t length = strcmp(mounted, "/") == 0 ? 0 : strlen(mounted);
-  if (strncmp(group, mounted, length) != 0) return NULL;
+  if (strncmp(group, mounted, length) != 0)
+    return NULL;
   const char *rest = group + length;
-  if (strcmp(rest, "/") == 0) return "";
+  if (strcmp(rest, "/") == 0)
+    return "";
   bool outside = strncmp(rest, "/..", 3) == 0 && (rest[3] == '/' || rest[3] == '\0');
   return (rest[0] == '/' && !outside) || rest[0] == '\0' ? rest : NULL;
 }
@@ -105,10 +111,14 @@ static bool parse_mount(const char *line, const cgroup_version *version, char mo
   char type[16];
   char options[PATH_CAPACITY];
   const char *second_half = strstr(line, " - ");
-  if (second_half == NULL || sscanf(second_half, " - %15s %*s %4095s", type, options) != 2) return false;
-  if (strcmp(type, version->type) != 0) return false;
-  if (version->controller[0] != '\0' && !listed(options, version->controller)) return false;
-  if (sscanf(line, "%*s %*s %*s %4095s %4095s", mounted, point) != 2) return false;
+  if (second_half == NULL || sscanf(second_half, " - %15s %*s %4095s", type, options) != 2)
+    return false;
+  if (strcmp(type, version->type) != 0)
+    return false;
+  if (version->controller[0] != '\0' && !listed(options, version->controller))
+    return false;
+  if (sscanf(line, "%*s %*s %*s %4095s %4095s", mounted, point) != 2)
+    return false;
   unescape(mounted);
   unescape(point);
   return true;
@@ -119,7 +129,8 @@ static bool parse_mount(const char *line, const cgroup_version *version, char mo
 static bool find_directory(const char *root, const cgroup_version *version, const char *group, char path[PATH_CAPACITY],
                            size_t *top) {
   FILE *lines = open_lines(root, "/proc/self/mountinfo");
-  if (lines == NULL) return false;
+  if (lines == NULL)
+    return false;
   bool found = false;
   bool shown = false;
   char *line = NULL;
@@ -127,7 +138,8 @@ static bool find_directory(const char *root, const cgroup_version *version, cons
   while (!shown && getline(&line, &capacity, lines) > 0) {
     char mounted[PATH_CAPACITY];
     char point[PATH_CAPACITY];
-    if (!parse_mount(line, version, mounted, point)) continue;
+    if (!parse_mount(line, version, mounted, point))
+      continue;
     const char *rest = below(group, mounted);
     shown = rest != NULL;
     if ((shown || !found) && join(path, root, point, shown ? rest : "")) {
@@ -143,7 +155,8 @@ static bool find_directory(const char *root, const cgroup_version *version, cons
 static bool read_number(const char *directory, const char *name, uint64_t *number) {
   char path[PATH_CAPACITY];
   char text[32];
-  if (name == NULL || !join(path, directory, "/", name) || !premap__posix_read_text(path, text, sizeof text)) return false;
+  if (name == NULL || !join(path, directory, "/", name) || !premap__posix_read_text(path, text, sizeof text))
+    return false;
   char *end;
   *number = strtoull(text, &end, 10);
   return end != text; /* "max" */
@@ -153,10 +166,12 @@ static uint64_t level_available(const cgroup_version *version, const char *direc
   uint64_t limit = UINT64_MAX;
   for (int i = 0; i < 2; i++) {
     uint64_t other;
-    if (read_number(directory, version->limits[i], &other) && other < limit) limit = other;
+    if (read_number(directory, version->limits[i], &other) && other < limit)
+      limit = other;
   }
   uint64_t usage;
-  if (limit >= NO_LIMIT || !read_number(directory, version->usage, &usage)) return UINT64_MAX;
+  if (limit >= NO_LIMIT || !read_number(directory, version->usage, &usage))
+    return UINT64_MAX;
 
   char path[PATH_CAPACITY];
   char text[8192];
@@ -164,7 +179,8 @@ static uint64_t level_available(const cgroup_version *version, const char *direc
   if (join(path, directory, "/", "memory.stat") && premap__posix_read_text(path, text, sizeof text)) {
     for (int i = 0; i < 2; i++) {
       uint64_t part;
-      if (premap__posix_find_number(text, version->reclaimable[i], &part)) reclaimable += part;
+      if (premap__posix_find_number(text, version->reclaimable[i], &part))
+        reclaimable += part;
     }
   }
   uint64_t used = usage > reclaimable ? usage - reclaimable : 0;
@@ -177,11 +193,14 @@ uint64_t premap__posix_cgroup_available(const char *root) {
     char group[PATH_CAPACITY];
     char path[PATH_CAPACITY];
     size_t top = 0;
-    if (!find_group(root, &versions[i], group) || !find_directory(root, &versions[i], group, path, &top)) continue;
+    if (!find_group(root, &versions[i], group) || !find_directory(root, &versions[i], group, path, &top))
+      continue;
     for (;;) {
       uint64_t available = level_available(&versions[i], path);
-      if (available < least) least = available;
-      if (strlen(path) <= top) break;
+      if (available < least)
+        least = available;
+      if (strlen(path) <= top)
+        break;
       *strrchr(path, '/') = '\0';
     }
   }

@@ -9,7 +9,8 @@
 premap__status premap__posix_copy_out_portable(void *buffer, const void *address, size_t size) {
   int ends[2];
   premap__status status = premap__posix_pipe_open(ends);
-  if (status.code != 0) return status;
+  if (status.code != 0)
+    return status;
 
   for (size_t copied = 0; copied < size;) {
     size_t left = size - copied;

@@ -11,7 +11,8 @@
 
 premap__status premap__os_copy_out(void *buffer, const void *address, size_t size) {
   static atomic_bool missing; /* relaxed: who misses the news finds out itself */
-  if (atomic_load_explicit(&missing, memory_order_relaxed)) return premap__posix_copy_out_portable(buffer, address, size);
+  if (atomic_load_explicit(&missing, memory_order_relaxed))
+    return premap__posix_copy_out_portable(buffer, address, size);
 
   for (size_t copied = 0; copied < size;) {
     struct iovec to = {.iov_base = (char *)buffer + copied, .iov_len = size - copied};

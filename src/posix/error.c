@@ -26,7 +26,8 @@ static const translation table[] = {
 
 premap__status premap__os_error(int os_error) {
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-    if (table[i].os_error == os_error) return (premap__status){table[i].code, os_error};
+    if (table[i].os_error == os_error)
+      return (premap__status){table[i].code, os_error};
   }
   return (premap__status){PREMAP_UNKNOWN, os_error};
 }

@@ -13,9 +13,12 @@
 #define READ_MAX ((size_t)1 << 30)
 
 premap__status premap__posix_check_type(const struct stat *found) {
-  if (S_ISREG(found->st_mode)) return premap__posix_well;
-  if (S_ISDIR(found->st_mode)) return premap__os_error(EISDIR);
-  if (S_ISLNK(found->st_mode)) return premap__os_error(ELOOP);
+  if (S_ISREG(found->st_mode))
+    return premap__posix_well;
+  if (S_ISDIR(found->st_mode))
+    return premap__os_error(EISDIR);
+  if (S_ISLNK(found->st_mode))
+    return premap__os_error(ELOOP);
   return (premap__status){PREMAP_EFTYPE, 0};
 }
 
@@ -30,22 +33,26 @@ premap__status premap__posix_openat(int directory, const char *path, int flags, 
 static premap__status open_anywhere(const char *path, int flags, int *file) {
   struct stat found;
   int result = flags & O_NOFOLLOW ? lstat(path, &found) : stat(path, &found);
-  if (result != 0) return premap__os_error(errno);
+  if (result != 0)
+    return premap__os_error(errno);
   premap__status status = premap__posix_check_type(&found);
-  if (status.code != 0) return status;
+  if (status.code != 0)
+    return status;
   return premap__posix_openat(AT_FDCWD, path, flags, file);
 }
 
 premap__status premap__os_open(const premap__os_how *how, premap__os_file *file, premap__os_identity *identity) {
   /* By now the path may name something else than when it was looked at: non-blocking, so that not even a FIFO can hold us. */
   int flags = (how->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  if (how->nofollow) flags |= O_NOFOLLOW;
+  if (how->nofollow)
+    flags |= O_NOFOLLOW;
 
   int opened = -1;
   premap__status status = how->beneath == PREMAP__NO_FILE
                               ? open_anywhere(how->path, flags, &opened)
                               : premap__posix_open_beneath((int)how->beneath, how->path, flags, &opened);
-  if (status.code != 0) return status;
+  if (status.code != 0)
+    return status;
 
   status = premap__os_identify(opened, identity);
   if (status.code != 0) {
@@ -58,35 +65,45 @@ premap__status premap__os_open(const premap__os_how *how, premap__os_file *file,
 
 static premap__status duplicate(int descriptor, premap__os_file *file) {
   int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) return premap__os_error(errno);
+  if (copy < 0)
+    return premap__os_error(errno);
   *file = copy;
   return premap__posix_well;
 }
 
 premap__status premap__os_duplicate(intptr_t descriptor, bool writable, premap__os_file *file) {
-  if (descriptor < 0 || descriptor > INT_MAX) return premap__os_error(EBADF);
+  if (descriptor < 0 || descriptor > INT_MAX)
+    return premap__os_error(EBADF);
   int original = (int)descriptor;
 
   int flags = fcntl(original, F_GETFL);
-  if (flags < 0) return premap__os_error(errno);
+  if (flags < 0)
+    return premap__os_error(errno);
   premap__os_identity identity;
   premap__status status = premap__os_identify(original, &identity);
-  if (status.code != 0) return status;
+  if (status.code != 0)
+    return status;
 
   int access_mode = flags & O_ACCMODE;
-  if (access_mode == O_WRONLY) return premap__os_error(EACCES);
+  if (access_mode == O_WRONLY)
+    return premap__os_error(EACCES);
   /* Linux's O_PATH descriptors look readable and are not. */
   char none;
-  if (pread(original, &none, 0, 0) < 0 && errno == EBADF) return premap__os_error(EBADF);
-  if (writable && access_mode != O_RDWR) return premap__os_error(EACCES);
+  if (pread(original, &none, 0, 0) < 0 && errno == EBADF)
+    return premap__os_error(EBADF);
+  if (writable && access_mode != O_RDWR)
+    return premap__os_error(EACCES);
   return duplicate(original, file);
 }
 
 premap__status premap__os_duplicate_directory(intptr_t descriptor, premap__os_file *directory) {
-  if (descriptor < 0 || descriptor > INT_MAX) return premap__os_error(EBADF);
+  if (descriptor < 0 || descriptor > INT_MAX)
+    return premap__os_error(EBADF);
   struct stat found;
-  if (fstat((int)descriptor, &found) != 0) return premap__os_error(errno);
-  if (!S_ISDIR(found.st_mode)) return premap__os_error(ENOTDIR);
+  if (fstat((int)descriptor, &found) != 0)
+    return premap__os_error(errno);
+  if (!S_ISDIR(found.st_mode))
+    return premap__os_error(ENOTDIR);
   return duplicate((int)descriptor, directory);
 }
 
@@ -97,9 +114,11 @@ static int64_t nanoseconds(const struct timespec *time) {
 
 premap__status premap__os_identify(premap__os_file file, premap__os_identity *identity) {
   struct stat found;
-  if (fstat((int)file, &found) != 0) return premap__os_error(errno);
+  if (fstat((int)file, &found) != 0)
+    return premap__os_error(errno);
   premap__status status = premap__posix_check_type(&found);
-  if (status.code != 0) return status;
+  if (status.code != 0)
+    return status;
 
   identity->device = (uint64_t)found.st_dev;
   identity->index = (uint64_t)found.st_ino;
@@ -112,7 +131,8 @@ premap__status premap__os_identify(premap__os_file file, premap__os_identity *id
 /* What we open does not block, but a duplicate shares its flags with the caller's descriptor: those are not ours to change. */
 static bool would_wait(int descriptor) {
   int flags = fcntl(descriptor, F_GETFL);
-  if (flags < 0 || (flags & O_NONBLOCK) != 0) return false;
+  if (flags < 0 || (flags & O_NONBLOCK) != 0)
+    return false;
   struct pollfd readable = {.fd = descriptor, .events = POLLIN};
   return poll(&readable, 1, 0) == 0;
 }
@@ -120,16 +140,20 @@ static bool would_wait(int descriptor) {
 premap__status premap__os_read(premap__os_file file, void *buffer, size_t size, uint64_t offset, size_t *got) {
   *got = 0;
   int descriptor = (int)file;
-  if (would_wait(descriptor)) return premap__os_error(EAGAIN);
+  if (would_wait(descriptor))
+    return premap__os_error(EAGAIN);
 
-  if (size > READ_MAX) size = READ_MAX;
+  if (size > READ_MAX)
+    size = READ_MAX;
   ssize_t result;
   do {
     result = pread(descriptor, buffer, size, (off_t)offset);
     /* Some files of procfs and tracefs are streams: they have no position that could be moved. */
-    if (result < 0 && errno == ESPIPE) result = read(descriptor, buffer, size);
+    if (result < 0 && errno == ESPIPE)
+      result = read(descriptor, buffer, size);
   } while (result < 0 && errno == EINTR);
-  if (result < 0) return premap__os_error(errno);
+  if (result < 0)
+    return premap__os_error(errno);
   *got = (size_t)result;
   return premap__posix_well;
 }

@@ -10,6 +10,7 @@
 #include "posix.h"
 
 premap__status premap__os_lock(void *address, size_t size) {
-  if (syscall(SYS_mlock2, address, size, MLOCK_ONFAULT) == 0) return premap__posix_well;
+  if (syscall(SYS_mlock2, address, size, MLOCK_ONFAULT) == 0)
+    return premap__posix_well;
   return errno == ENOSYS ? premap__posix_lock_portable(address, size) : premap__os_error(errno);
 }

@@ -30,13 +30,16 @@ premap__posix_range premap__posix_pages_over(const void *address, size_t size) {
 /* Maps at an address that equals the offset modulo LARGE_PAGE: else no large page of the file could be mapped as one. */
 static void *map_aligned(size_t size, int protection, int flags, int file, uint64_t offset) {
   char *plain = mmap(NULL, size, protection, flags, file, (off_t)offset);
-  if (plain == MAP_FAILED || size < LARGE_PAGE || size > SIZE_MAX - LARGE_PAGE) return plain;
-  if ((((uintptr_t)plain ^ (uintptr_t)offset) & (LARGE_PAGE - 1)) == 0) return plain;
+  if (plain == MAP_FAILED || size < LARGE_PAGE || size > SIZE_MAX - LARGE_PAGE)
+    return plain;
+  if ((((uintptr_t)plain ^ (uintptr_t)offset) & (LARGE_PAGE - 1)) == 0)
+    return plain;
 
   /* A place with room to choose in; nobody can take it between the calls. Any failure leaves the plain map, which only is
    * slower. */
   char *place = mmap(NULL, size + LARGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (place == MAP_FAILED) return plain;
+  if (place == MAP_FAILED)
+    return plain;
   size_t skip = ((uintptr_t)offset - (uintptr_t)place) & (LARGE_PAGE - 1);
   char *aligned = mmap(place + skip, size, protection, flags | MAP_FIXED, file, (off_t)offset);
   if (aligned == MAP_FAILED) {
@@ -44,7 +47,8 @@ static void *map_aligned(size_t size, int protection, int flags, int file, uint6
     return plain;
   }
   munmap(plain, size);
-  if (skip > 0) munmap(place, skip);
+  if (skip > 0)
+    munmap(place, skip);
   munmap(aligned + size, LARGE_PAGE - skip);
   return aligned;
 }
@@ -64,34 +68,40 @@ premap__status premap__os_map(premap__os_file file, premap_mode mode, uint64_t o
    * Elsewhere the rounding costs nothing but addresses. */
   size_t block = premap__os_page_size();
   struct stat found;
-  if (fstat((int)file, &found) != 0) return premap__os_error(errno);
+  if (fstat((int)file, &found) != 0)
+    return premap__os_error(errno);
   if (found.st_blksize > 0 && (found.st_blksize & (found.st_blksize - 1)) == 0 && (size_t)found.st_blksize > block) {
     block = (size_t)found.st_blksize;
   }
 
   size_t before = (size_t)(offset & (premap__os_page_size() - 1));
-  if (size > SIZE_MAX - before - block) return premap__os_error(ENOMEM);
+  if (size > SIZE_MAX - before - block)
+    return premap__os_error(ENOMEM);
   size_t base_size = (before + size + block - 1) & ~(block - 1);
 
   int protection = mode == PREMAP_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
   int flags = mode == PREMAP_COPY_ON_WRITE ? MAP_PRIVATE : MAP_SHARED;
   char *base = map_aligned(base_size, protection, flags, (int)file, offset - before);
-  if (base == MAP_FAILED) return map_error(errno, mode);
+  if (base == MAP_FAILED)
+    return map_error(errno, mode);
   *mapping = (premap__os_mapping){.data = base + before, .base = base, .base_size = base_size};
   return premap__posix_well;
 }
 
 void premap__os_unmap(void *base, size_t base_size) {
-  (void)munmap(base, base_size); /* whole maps only: nothing to be split, so nothing that could fail */
+  (void)munmap(base, base_size); /* fails only to split what the kernel merged, at the limit of maps */
 }
 
 void *premap__os_pages_allocate(size_t size) {
   size_t page = premap__os_page_size();
-  if (size > SIZE_MAX - page) return NULL;
+  if (size > SIZE_MAX - page)
+    return NULL;
   size = (size + page - 1) & ~(page - 1);
   void *pages = map_aligned(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (pages == MAP_FAILED) return NULL;
-  if (size >= LARGE_PAGE) premap__posix_want_large_pages(pages, size);
+  if (pages == MAP_FAILED)
+    return NULL;
+  if (size >= LARGE_PAGE)
+    premap__posix_want_large_pages(pages, size);
   return pages;
 }
 
@@ -100,7 +110,8 @@ void premap__os_pages_free(void *pages, size_t size) {
 }
 
 premap__status premap__os_advise(premap__os_file file, uint64_t offset, void *address, size_t size, premap_advice advice) {
-  if (advice == PREMAP_ADVICE_WILL_NEED) return premap__posix_advise_will_need(file, offset, address, size);
+  if (advice == PREMAP_ADVICE_WILL_NEED)
+    return premap__posix_advise_will_need(file, offset, address, size);
 
   int posix_advice = advice == PREMAP_ADVICE_SEQUENTIAL ? POSIX_MADV_SEQUENTIAL
                      : advice == PREMAP_ADVICE_RANDOM   ? POSIX_MADV_RANDOM
@@ -120,6 +131,7 @@ premap__status premap__os_flush(void *address, size_t size) {
 }
 
 premap__status premap__os_release(premap__os_file file, uint64_t offset, void *address, size_t size) {
-  if (madvise(address, size, MADV_DONTNEED) != 0) return premap__os_error(errno);
+  if (madvise(address, size, MADV_DONTNEED) != 0)
+    return premap__os_error(errno);
   return file == PREMAP__NO_FILE ? premap__posix_well : premap__posix_evict(file, offset, size);
 }

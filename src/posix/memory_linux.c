@@ -11,7 +11,8 @@
 
 bool premap__posix_read_text(const char *path, char *text, size_t capacity) {
   int file = -1;
-  if (premap__posix_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, &file).code != 0) return false;
+  if (premap__posix_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, &file).code != 0)
+    return false;
   size_t length = 0;
   size_t got = 0;
   premap__status status;
@@ -27,8 +28,10 @@ bool premap__posix_read_text(const char *path, char *text, size_t capacity) {
 bool premap__posix_find_number(const char *text, const char *key, uint64_t *number) {
   size_t length = strlen(key);
   for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-    if (line != text) line++;
-    if (strncmp(line, key, length) != 0 || line[length] != ' ') continue;
+    if (line != text)
+      line++;
+    if (strncmp(line, key, length) != 0 || line[length] != ' ')
+      continue;
     const char *value = line + length + strspn(line + length, " ");
     char *end;
     *number = strtoull(value, &end, 10);
@@ -50,7 +53,8 @@ uint64_t premap__os_memory_available(void) {
 
 size_t premap__os_map_limit(void) {
   char text[32];
-  if (!premap__posix_read_text("/proc/sys/vm/max_map_count", text, sizeof text)) return SIZE_MAX;
+  if (!premap__posix_read_text("/proc/sys/vm/max_map_count", text, sizeof text))
+    return SIZE_MAX;
   char *end;
   unsigned long limit = strtoul(text, &end, 10);
   return end == text ? SIZE_MAX : limit;

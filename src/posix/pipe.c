@@ -12,8 +12,10 @@ static bool set_up(int end) {
 }
 
 premap__status premap__posix_pipe_open(int ends[2]) {
-  if (pipe(ends) != 0) return premap__os_error(errno);
-  if (set_up(ends[0]) && set_up(ends[1])) return premap__posix_well;
+  if (pipe(ends) != 0)
+    return premap__os_error(errno);
+  if (set_up(ends[0]) && set_up(ends[1]))
+    return premap__posix_well;
   premap__status status = premap__os_error(errno);
   premap__posix_pipe_close(ends);
   return status;
@@ -32,8 +34,10 @@ ssize_t premap__posix_pipe_pass(const int ends[2], const struct iovec *pieces, i
 
   for (ssize_t taken = 0; taken < passed;) {
     ssize_t result = read(ends[0], (char *)sink + taken, (size_t)(passed - taken));
-    if (result < 0 && errno == EINTR) continue;
-    if (result <= 0) return -1;
+    if (result < 0 && errno == EINTR)
+      continue;
+    if (result <= 0)
+      return -1;
     taken += result;
   }
   return passed;

@@ -9,7 +9,8 @@
 #define BATCH 1024 /* every pipe holds so many bytes */
 
 size_t premap__posix_populated(const void *address, size_t size, const char *end) {
-  if (end <= (const char *)address) return 0;
+  if (end <= (const char *)address)
+    return 0;
   size_t done = (size_t)(end - (const char *)address);
   return done < size ? done : size;
 }
@@ -30,7 +31,8 @@ premap__status premap__posix_populate_portable(void *address, size_t size, size_
   *way = PREMAP__WAY_KERNEL_COPY;
   int ends[2];
   premap__status status = premap__posix_pipe_open(ends);
-  if (status.code != 0) return status;
+  if (status.code != 0)
+    return status;
 
   size_t page = premap__os_page_size();
   premap__posix_range pages = premap__posix_pages_over(address, size);
@@ -38,7 +40,8 @@ premap__status premap__posix_populate_portable(void *address, size_t size, size_
   long pieces_max = sysconf(_SC_IOV_MAX);
   size_t batch = pieces_max > 0 && pieces_max < BATCH ? (size_t)pieces_max : BATCH;
   for (size_t left = pages.size / page; left > 0;) {
-    if (batch > left) batch = left;
+    if (batch > left)
+      batch = left;
     ssize_t passed = pass_pages(ends, next, batch);
     if (passed >= 0) {
       next += (size_t)passed * page;

@@ -17,8 +17,10 @@
 static int populate(char *start, size_t size) {
   int tries = 0;
   for (;;) {
-    if (madvise(start, size, MADV_POPULATE_READ) == 0) return 0;
-    if (errno != EINTR && (errno != EAGAIN || ++tries == TRIES)) return errno;
+    if (madvise(start, size, MADV_POPULATE_READ) == 0)
+      return 0;
+    if (errno != EINTR && (errno != EAGAIN || ++tries == TRIES))
+      return errno;
   }
 }
 
@@ -37,7 +39,8 @@ premap__status premap__os_populate(void *address, size_t size, size_t *done, pre
   int os_error = 0;
   size_t at = 0;
   for (size_t step = pages.size; at < pages.size;) {
-    if (step > pages.size - at) step = pages.size - at;
+    if (step > pages.size - at)
+      step = pages.size - at;
     os_error = populate(pages.start + at, step);
     if (os_error == 0) {
       at += step;
@@ -53,6 +56,7 @@ premap__status premap__os_populate(void *address, size_t size, size_t *done, pre
   }
   *done = premap__posix_populated(address, size, pages.start + at);
   *way = PREMAP__WAY_POPULATE;
-  if (os_error == 0) return premap__posix_well;
+  if (os_error == 0)
+    return premap__posix_well;
   return os_error == EHWPOISON ? (premap__status){PREMAP_EIO, EHWPOISON} : premap__os_error(os_error);
 }

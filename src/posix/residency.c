@@ -8,12 +8,13 @@
 
 #define WINDOW_PAGES 4096 /* mapped and asked about at a time */
 
-/* Pages in memory of a page-aligned part of the file. Mapped anew, since a private map may have pages that are not the file's.
- */
+/* Pages in memory of a page-aligned part of the file. Mapped anew: a private map may have pages that are not the file's. */
 static premap__status count_pages(int file, uint64_t offset, size_t size, size_t *count) {
   *count = 0;
   void *window = mmap(NULL, size, PROT_READ, MAP_SHARED, file, (off_t)offset);
-  if (window == MAP_FAILED) return premap__os_error(errno);
+  if (window == MAP_FAILED) {
+    return errno == EINVAL || errno == ENODEV ? (premap__status){PREMAP_ENOSYS, errno} : premap__os_error(errno);
+  }
 
   unsigned char pages[WINDOW_PAGES];
   void *vector = pages; /* of char on some systems */
@@ -32,15 +33,19 @@ static premap__status count_pages(int file, uint64_t offset, size_t size, size_t
 }
 
 /* Kernels tell only owners and those who may write; to others they say that all is in memory. Who may be told is a matter of
- * ids, modes, capabilities and namespaces, so better ask about a page that cannot be in memory: one beyond the end. */
+ * ids, modes, capabilities and namespaces, so better ask about a page that cannot be in memory: one beyond the end. Not the
+ * very first there: of hugetlbfs mincore knows only what this map has touched, and that file system refuses to map at a place
+ * so little aligned. */
 static premap__status check_truth(int file, size_t page) {
   premap__os_identity identity;
   premap__status status = premap__os_identify(file, &identity);
-  if (status.code != 0) return status;
+  if (status.code != 0)
+    return status;
   size_t count = 0;
-  uint64_t beyond = (identity.size + page - 1) / page * page;
+  uint64_t beyond = (identity.size + page - 1) / page * page + page;
   status = count_pages(file, beyond, page, &count);
-  if (status.code == 0 && count != 0) status = (premap__status){PREMAP_EPERM, 0};
+  if (status.code == 0 && count != 0)
+    status = (premap__status){PREMAP_EPERM, 0};
   return status;
 }
 
@@ -56,6 +61,7 @@ premap__status premap__posix_resident_portable(premap__os_file file, uint64_t of
     pages += count;
     at += part;
   }
-  if (status.code == 0) *bytes = pages * page < size ? pages * page : size;
+  if (status.code == 0)
+    *bytes = pages * page < size ? pages * page : size;
   return status;
 }
