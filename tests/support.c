@@ -9,11 +9,13 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <criterion/hooks.h>
@@ -156,6 +158,19 @@ premap_file_info info_of(premap_file file) {
   return info;
 }
 
+bool has_system_calls(void) {
+  path file = make_text("probe", "x");
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  pid_t child = fork();
+  if (child == 0) {
+    premap_file_info info = PREMAP_FILE_INFO_INIT;
+    premap_file handle = premap_load(file.text, &options, NULL);
+    _exit(premap_info(handle, &info) == 0 && strcmp(info.strategy, "populate") == 0 ? 0 : 1);
+  }
+  int status = -1;
+  return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
 bool reaches_state(premap_file file, premap_load_state state) {
   uint64_t begin = uv_hrtime();
   while (premap_state(file) != (int)state) {
@@ -166,12 +181,9 @@ bool reaches_state(premap_file file, premap_load_state state) {
   return true;
 }
 
-void expect_message(premap_file file, const char *format, const char *name) {
+void expect_message(premap_file file, const char *step, const char *name, const char *rest) {
   char expected[2 * PATH_MAX], actual[2 * PATH_MAX];
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-  int length = snprintf(expected, sizeof expected, format, name);
-#pragma GCC diagnostic pop
+  int length = snprintf(expected, sizeof expected, "%s '%s'%s", step, name, rest);
   cr_expect_eq(premap_error_message(file, actual, sizeof actual), length);
   cr_expect_str_eq(actual, expected, "\"%s\" is not \"%s\"", actual, expected);
 }
@@ -241,6 +253,29 @@ size_t mappings_left(void) {
   return count;
 }
 
+size_t page_size(void) {
+  return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t present_bytes(const premap_region *region, bool only_of_file) {
+  const uint64_t is_present = UINT64_C(1) << 63, is_of_file = UINT64_C(1) << 61;
+  uint64_t wanted = only_of_file ? is_present | is_of_file : is_present, bytes = 0;
+  int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  cr_assert_geq(pagemap, 0);
+  uintptr_t begin = (uintptr_t)region->data, end = begin + region->size;
+  for (uintptr_t at = begin; at < end;) {
+    uintptr_t next = (at / page_size() + 1) * page_size();
+    uint64_t entry = 0;
+    if (pread(pagemap, &entry, sizeof entry, (off_t)(at / page_size() * sizeof entry)) != (ssize_t)sizeof entry)
+      cr_assert_fail("the page map cannot be read");
+    if ((entry & wanted) == wanted)
+      bytes += (next < end ? next : end) - at;
+    at = next;
+  }
+  close(pagemap);
+  return bytes;
+}
+
 static size_t status_bytes(const char *field) {
   FILE *status = fopen("/proc/self/status", "r");
   cr_assert_not_null(status);
@@ -257,8 +292,9 @@ size_t locked_bytes(void) {
   return status_bytes("VmLck:");
 }
 
-size_t anonymous_bytes(void) {
-  return status_bytes("RssAnon:");
+size_t allocated_bytes(void) {
+  struct mallinfo2 all = mallinfo2();
+  return all.uordblks + all.hblkhd;
 }
 
 size_t cached_bytes(const char *name) {

@@ -25,8 +25,8 @@ enum { KIB = 1024, MIB = 1024 * 1024 };
 
 /* ---- Each test's own directory */
 
-/* Makes and removes the test's directory; give them to TestSuite as .init and .fini. The end shuts the library down, and fails the test when
- * a descriptor or a mapping of one of its files, or (with LeakSanitizer) memory, is left over. */
+/* Makes and removes the test's directory; give them to TestSuite as .init and .fini. The end shuts the library down, and fails
+ * the test when a descriptor or a mapping of one of its files, or (with LeakSanitizer) memory, is left over. */
 void support_begin(void);
 void support_end(void);
 
@@ -56,15 +56,18 @@ premap_options slow_options(void);
 /* Large enough to keep slow_options busy. */
 enum { SLOW_SIZE = 32 * MIB };
 premap_file_info info_of(premap_file file);
+/* Was the library built with the system's own calls, and does this kernel have them? Without them it can do less. Asks in a process of its
+ * own, so that this one's first load is still to come. */
+bool has_system_calls(void);
 /* Lets other threads run until the file is in this state. False when that has not come in a minute. */
 bool reaches_state(premap_file file, premap_load_state state);
-/* The file's message equals the text with %s replaced by path. */
-void expect_message(premap_file file, const char *format, const char *path);
+/* The file's message must be: step 'name'rest. */
+void expect_message(premap_file file, const char *step, const char *name, const char *rest);
 
 /* ---- Threads */
 
-/* Runs body(shared, 0) to body(shared, count - 1) on as many threads, which begin together, and waits for all. Bodies may not use
- * Criterion's assertions: they belong to the test's own thread. */
+/* Runs body(shared, 0) to body(shared, count - 1) on as many threads, which begin together, and waits for all. Bodies may not
+ * use Criterion's assertions: they belong to the test's own thread. */
 void run_threads(unsigned count, void (*body)(void *shared, unsigned index), void *shared);
 
 /* ---- Counts and conditions */
@@ -73,10 +76,14 @@ size_t open_descriptors(void);
 /* Descriptors and mappings of files in the test's directory. */
 size_t descriptors_left(void);
 size_t mappings_left(void);
+size_t page_size(void);
+/* Bytes of the region whose pages are in the page tables, as the kernel tells; with only_of_file those that are the file's own,
+ * not copies of it. */
+uint64_t present_bytes(const premap_region *region, bool only_of_file);
 /* Bytes of memory this process may not have swapped or dropped, as the system counts them. */
 size_t locked_bytes(void);
-/* Resident anonymous memory of this process in bytes. */
-size_t anonymous_bytes(void);
+/* Bytes that malloc has given out; always 0 under AddressSanitizer, which counts leaks itself. */
+size_t allocated_bytes(void);
 /* Bytes of the file in the page cache, by a mapping of the test's own. */
 size_t cached_bytes(const char *name);
 /* Writes what is dirty and drops the file from the page cache. False when the system kept more than a hundredth. */

@@ -155,8 +155,8 @@ static void torture(const scenario *what, intptr_t descriptor) {
   cr_assert_gt(fail_at, 3, "%s: only %ld calls could fail: are they wrapped?", what->name, fail_at);
 }
 
-static scenario default_scenario(const char *name, const char *path) {
-  return (scenario){name, path, PREMAP_OPTIONS_INIT};
+static scenario default_scenario(const char *name, const char *file) {
+  return (scenario){name, file, PREMAP_OPTIONS_INIT};
 }
 
 Test(torture, small_copied_file, .description = "each call of a small copied load fails once") {

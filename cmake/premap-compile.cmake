@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+#
+# How this project's own targets are compiled; nothing of it reaches who links with them.
+
+if(NOT TARGET premap::libuv)
+  message(FATAL_ERROR "libuv 1.44.2 or later was not found, neither as a CMake package nor by pkg-config. ci/setup installs it "
+                      "(Debian: libuv1-dev, Homebrew and vcpkg: libuv).")
+endif()
+
+# For everything, the tests and the consumers' programs included: a sanitizer's runtime comes with the program.
+if(PREMAP_SANITIZE)
+  add_compile_options(-fsanitize=${PREMAP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${PREMAP_SANITIZE})
+endif()
+
+function(premap_compile target)
+  set_target_properties(
+    ${target}
+    PROPERTIES C_STANDARD 11
+               C_STANDARD_REQUIRED ON
+               C_EXTENSIONS OFF
+               C_VISIBILITY_PRESET hidden
+               COMPILE_WARNING_AS_ERROR ${PREMAP_WARNINGS_AS_ERRORS})
+  if(PROJECT_IS_TOP_LEVEL)
+    target_compile_options(
+      ${target} PRIVATE $<$<C_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra;-Wconversion;-Wshadow;-Wstrict-prototypes>)
+  endif()
+endfunction()

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_change.c - files that others change: after the load, and while it runs. No test here may die of a signal.
+ */
+#include "support.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(change, .init = support_begin, .fini = support_end, .timeout = 300);
+
+enum { SIZE = 4 * MIB };
+
+static premap_file load(const char *name, premap_backing backing, uint32_t flags, premap_region *region) {
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, backing, PREMAP_READ_ONLY);
+  options.flags = flags;
+  premap_file handle = premap_load(name, &options, region);
+  cr_assert_gt(handle, 0, "%s", premap_err_name((int)handle));
+  return handle;
+}
+
+/* ---- After the load */
+
+Test(change, copy_out_gives_the_bytes, .description = "any range, by each backing") {
+  path file = make_file("file", SIZE, 1);
+  unsigned char *buffer = malloc(SIZE);
+  for (uint32_t backing = PREMAP_BACKING_MAPPED; backing <= PREMAP_BACKING_COPIED; backing++) {
+    premap_file handle = load(file.text, (premap_backing)backing, 0, NULL);
+    const size_t ranges[][2] = {{0, SIZE}, {1, SIZE - 1}, {4095, 2}, {SIZE - 1, 1}, {77, 0}, {SIZE, 0}};
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+      memset(buffer, 0xee, SIZE);
+      cr_expect_eq(premap_copy_out(handle, ranges[i][0], buffer, ranges[i][1]), 0, "range %zu", i);
+      cr_expect(pattern_equals(buffer, ranges[i][1], 1, ranges[i][0]));
+      if (ranges[i][1] < SIZE)
+        cr_expect_eq(buffer[ranges[i][1]], 0xee);
+    }
+    cr_expect_eq(premap_close(handle), 0);
+  }
+  free(buffer);
+}
+
+Test(change, truncated_mappings_fail_without_a_signal,
+     .description = "beyond the new end copy_out and populate are ECHANGED; before it all is well") {
+  path file = make_file("file", SIZE, 1);
+  unsigned char *buffer = malloc(SIZE);
+  for (uint32_t keep = 0; keep <= PREMAP_KEEP_OPEN; keep += PREMAP_KEEP_OPEN) {
+    make_file("file", SIZE, 1);
+    premap_file handle = load(file.text, PREMAP_BACKING_MAPPED, keep, NULL);
+    cr_assert_eq(truncate(file.text, MIB), 0);
+    cr_expect_eq(premap_copy_out(handle, 0, buffer, SIZE), PREMAP_ECHANGED);
+    cr_expect_eq(premap_copy_out(handle, SIZE - 1, buffer, 1), PREMAP_ECHANGED);
+    cr_expect_eq(premap_copy_out(handle, 0, buffer, MIB), 0);
+    cr_expect(pattern_equals(buffer, MIB, 1, 0));
+    cr_expect_eq(premap_populate(handle, 0, 0), PREMAP_ECHANGED);
+    cr_expect_eq(premap_populate(handle, 0, MIB), 0);
+    cr_expect_eq(premap_check(handle), PREMAP_ECHANGED);
+    cr_expect_eq(premap_close(handle), 0);
+  }
+  free(buffer);
+}
+
+Test(change, copies_survive_truncation, .description = "a copied region keeps its bytes when the file is emptied") {
+  path file = make_file("file", SIZE, 1);
+  premap_region region;
+  premap_file handle = load(file.text, PREMAP_BACKING_COPIED, 0, &region);
+  cr_assert_eq(truncate(file.text, 0), 0);
+  cr_expect(pattern_equals(region.data, region.size, 1, 0));
+  cr_expect_eq(premap_check(handle), PREMAP_ECHANGED);
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+static void grow(const char *name) {
+  cr_assert_eq(truncate(name, SIZE + 1), 0);
+}
+
+static void rewrite(const char *name) {
+  int own = open(name, O_WRONLY | O_CLOEXEC);
+  cr_assert_eq(pwrite(own, "x", 1, 0), 1);
+  /* The clock of file times may not have ticked since the load. */
+  const struct timespec times[2] = {{1, 1}, {1, 1}};
+  cr_assert_eq(futimens(own, times), 0);
+  close(own);
+}
+
+static void replace(const char *name) {
+  path other = make_file("other", SIZE, 1);
+  cr_assert_eq(rename(other.text, name), 0);
+}
+
+static void move_away(const char *name) {
+  cr_assert_eq(rename(name, path_of("away").text), 0);
+}
+
+Test(change, check_sees_every_change,
+     .description = "nothing, size, content, another file of that name: 0 or ECHANGED; gone: ENOENT") {
+  static const struct {
+    void (*change)(const char *name);
+    int by_path, by_descriptor;
+  } changes[] = {{grow, PREMAP_ECHANGED, PREMAP_ECHANGED},
+                 {rewrite, PREMAP_ECHANGED, PREMAP_ECHANGED},
+                 {replace, PREMAP_ECHANGED, PREMAP_ECHANGED},
+                 {move_away, PREMAP_ENOENT, PREMAP_ECHANGED}};
+  for (size_t i = 0; i < 4 * 4; i++) {
+    path file = make_file("file", SIZE, 1);
+    uint32_t keep = i % 2 == 0 ? 0 : PREMAP_KEEP_OPEN;
+    premap_file handle = load(file.text, i / 2 % 2 == 0 ? PREMAP_BACKING_MAPPED : PREMAP_BACKING_COPIED, keep, NULL);
+    cr_expect_eq(premap_check(handle), 0);
+    changes[i / 4].change(file.text);
+    int result = premap_check(handle), expected = keep == 0 ? changes[i / 4].by_path : changes[i / 4].by_descriptor;
+    /* Whether moving a file away changes the file's own times is the file system's choice. */
+    bool may_be_same = changes[i / 4].change == move_away && keep != 0 && result == 0;
+    cr_expect(result == expected || may_be_same, "change %zu: %s", i / 4, premap_err_name(result));
+    cr_expect_eq(premap_close(handle), 0);
+  }
+}
+
+Test(change, writing_through_the_region_counts,
+     .description = "check after writing and flushing a read-write file's region is ECHANGED") {
+  path file = make_file("file", SIZE, 1);
+  const struct timespec times[2] = {{1, 1}, {1, 1}};
+  cr_assert_eq(utimensat(AT_FDCWD, file.text, times, 0), 0);
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_AUTO, PREMAP_READ_WRITE);
+  premap_region region;
+  premap_file handle = premap_load(file.text, &options, &region);
+  cr_expect_eq(premap_check(handle), 0);
+  memset(region.data, 'x', 10);
+  cr_expect_eq(premap_flush(handle, 0, 0), 0);
+  cr_expect_eq(premap_check(handle), PREMAP_ECHANGED);
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+/* ---- While it loads */
+
+Test(change, between_create_and_wait,
+     .description = "the size is that of the moment of loading: emptied, cut and grown files are ready") {
+  path file = make_file("file", SIZE, 1);
+  const size_t sizes[] = {0, 1000, MIB + 1, 2 * SIZE};
+  for (size_t i = 0; i < 4; i++) {
+    premap_file handle = premap_create(file.text, NULL);
+    cr_assert_eq(truncate(file.text, (off_t)sizes[i]), 0);
+    premap_region region = {NULL, 1};
+    cr_expect_eq(premap_wait(handle, -1, &region), 0);
+    cr_expect_eq(region.size, sizes[i]);
+    cr_expect_eq(premap_close(handle), 0);
+  }
+}
+
+typedef struct racing {
+  path file;
+  size_t size;              /* the writer sets the file to this size and back */
+  _Atomic unsigned readers; /* that are not */
+  _Atomic unsigned ready, changed;
+  _Atomic int unexpected; /* the last result that may not be */
+} racing;
+
+enum { ROUNDS = 300, READERS = 3 };
+
+static void load_while_changed(racing *all, unsigned index, unsigned round) {
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, (premap_backing)((round + index) % 3), PREMAP_READ_ONLY);
+  options.offset = round % 4 == 3 ? SIZE - 5 : 0;
+  options.chunk_size = PREMAP_CHUNK_SIZE_MIN;
+  premap_file handle = premap_open(all->file.text, &options);
+  premap_region region = {NULL, 0};
+  int result = premap_wait(handle, round % 2 == 0 ? -1 : INT64_MAX, &region);
+  if (result == 0)
+    all->ready++;
+  else if (result == PREMAP_ECHANGED || result == PREMAP_EIO || result == PREMAP_ERANGE)
+    all->changed++;
+  else
+    all->unexpected = result;
+  if (result == 0 && region.size > 0) {
+    unsigned char byte;
+    int copied = premap_copy_out(handle, region.size - 1, &byte, 1);
+    if (copied != 0 && copied != PREMAP_ECHANGED && copied != PREMAP_EIO)
+      all->unexpected = copied;
+  }
+  if (premap_close(handle) != 0)
+    all->unexpected = PREMAP_EBADF;
+}
+
+static void race(void *shared, unsigned index) {
+  racing *all = shared;
+  for (unsigned round = 0; index > 0 && round < ROUNDS; round++)
+    load_while_changed(all, index, round);
+  if (index > 0) {
+    all->readers--;
+    return;
+  }
+  unsigned state = 1;
+  while (all->readers > 0) {
+    state = state * 1103515245 + 12345;
+    if (truncate(all->file.text, (off_t)(all->size + state / 65536 % 1024 * 4001)) != 0 || truncate(all->file.text, SIZE) != 0)
+      all->unexpected = PREMAP_UNKNOWN;
+    async_yield();
+  }
+}
+
+static void expect_survival(size_t size) {
+  static racing all;
+  all.file = make_file("file", SIZE, 1);
+  all.size = size;
+  all.readers = READERS;
+  run_threads(1 + READERS, race, &all);
+  cr_expect_eq(all.unexpected, 0, "%s", premap_err_name(all.unexpected));
+  cr_expect_eq(all.ready + all.changed, ROUNDS * READERS);
+  cr_log_info("%u ready, %u failed", all.ready, all.changed);
+}
+
+Test(change, truncated_while_it_loads,
+     .description = "shrinking under the load: ready, ECHANGED, EIO or ERANGE, never a signal") {
+  expect_survival(0);
+}
+
+Test(change, grown_while_it_loads, .description = "growing under the load: ready with a size of its own, never a signal") {
+  expect_survival(SIZE);
+}

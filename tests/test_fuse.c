@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_fuse.c - a file system that fails, hangs and dies on command, served by a child process over /dev/fuse: needs root.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/fuse.h>
+
+/* ---- The file system: a root with one file, "file", of which the test says how it behaves */
+
+enum { FILE_NODE = 2, SEED = 5, FILE_SIZE = 4 * MIB };
+
+typedef struct behavior {
+  _Atomic uint64_t fails_from; /* reads that reach this byte give EIO */
+  _Atomic bool holds;          /* reads report that they are here and wait to be let go */
+} behavior;
+
+static behavior *how;   /* shared with the server */
+static int arrivals[2]; /* a byte comes for each read that is held */
+static int releases[2]; /* a byte lets one go */
+static pid_t server;
+
+static void reply(int device, uint64_t unique, int error, const void *payload, size_t size) {
+  static unsigned char buffer[sizeof(struct fuse_out_header) + MIB];
+  struct fuse_out_header header = {.len = (uint32_t)(sizeof header + size), .error = -error, .unique = unique};
+  memcpy(buffer, &header, sizeof header);
+  if (size > 0)
+    memcpy(buffer + sizeof header, payload, size);
+  if (write(device, buffer, header.len) < 0 && errno != ENOENT)
+    _exit(1); /* ENOENT: who asked was interrupted */
+}
+
+static struct fuse_attr attributes_of(uint64_t node) {
+  struct fuse_attr attributes = {.ino = node, .nlink = 1, .blksize = 4096};
+  attributes.mode = node == FILE_NODE ? S_IFREG | 0644 : S_IFDIR | 0755;
+  attributes.size = node == FILE_NODE ? FILE_SIZE : 0;
+  return attributes;
+}
+
+static void serve_read(int device, const struct fuse_in_header *header, const struct fuse_read_in *in) {
+  static unsigned char bytes[MIB];
+  char byte = 0;
+  if (how->holds && (write(arrivals[1], &byte, 1) != 1 || read(releases[0], &byte, 1) != 1))
+    _exit(1);
+  uint64_t left = in->offset < FILE_SIZE ? FILE_SIZE - in->offset : 0;
+  size_t size = in->size < left ? in->size : (size_t)left;
+  if (size > sizeof bytes)
+    size = sizeof bytes;
+  if (in->offset + size > how->fails_from) {
+    reply(device, header->unique, EIO, NULL, 0);
+    return;
+  }
+  pattern_fill(bytes, size, SEED, in->offset);
+  reply(device, header->unique, 0, bytes, size);
+}
+
+static void serve(int device, const struct fuse_in_header *header, const void *body) {
+  uint64_t unique = header->unique;
+  if (header->opcode == FUSE_INIT) {
+    const struct fuse_init_in *in = body;
+    struct fuse_init_out out = {.major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION};
+    out.max_readahead = in->max_readahead;
+    out.max_write = 64 * KIB;
+    reply(device, unique, 0, &out, sizeof out);
+  } else if (header->opcode == FUSE_LOOKUP && strcmp(body, "file") == 0) {
+    struct fuse_entry_out out = {.nodeid = FILE_NODE, .attr = attributes_of(FILE_NODE)};
+    reply(device, unique, 0, &out, sizeof out);
+  } else if (header->opcode == FUSE_LOOKUP) {
+    reply(device, unique, ENOENT, NULL, 0);
+  } else if (header->opcode == FUSE_GETATTR) {
+    struct fuse_attr_out out = {.attr = attributes_of(header->nodeid)};
+    reply(device, unique, 0, &out, sizeof out);
+  } else if (header->opcode == FUSE_OPEN) {
+    struct fuse_open_out out = {.fh = 1};
+    reply(device, unique, 0, &out, sizeof out);
+  } else if (header->opcode == FUSE_READ) {
+    serve_read(device, header, body);
+  } else if (header->opcode == FUSE_RELEASE) {
+    reply(device, unique, 0, NULL, 0);
+  } else if (header->opcode != FUSE_FORGET && header->opcode != FUSE_BATCH_FORGET && header->opcode != FUSE_INTERRUPT) {
+    reply(device, unique, ENOSYS, NULL, 0);
+  }
+}
+
+static void run_server(int device) {
+  static _Alignas(8) unsigned char request[128 * KIB];
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (;;) {
+    ssize_t size = read(device, request, sizeof request);
+    if (size < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN))
+      continue;
+    if (size < (ssize_t)sizeof(struct fuse_in_header))
+      _exit(0); /* ENODEV: unmounted */
+    serve(device, (const struct fuse_in_header *)request, request + sizeof(struct fuse_in_header));
+  }
+}
+
+static void begin(void) {
+  support_begin();
+  path top = path_of("mount");
+  int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+  char data[128];
+  snprintf(data, sizeof data, "fd=%d,rootmode=40000,user_id=0,group_id=0", device);
+  if (device < 0 || mkdir(top.text, 0755) != 0 || mount("premap", top.text, "fuse", MS_NOSUID | MS_NODEV, data) != 0) {
+    close(device);
+    return;
+  }
+  how = mmap(NULL, sizeof *how, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  cr_assert(how != MAP_FAILED && pipe(arrivals) == 0 && pipe(releases) == 0);
+  how->fails_from = UINT64_MAX;
+  server = fork();
+  if (server == 0)
+    run_server(device);
+  close(device);
+}
+
+static void end_server(void) {
+  kill(server, SIGKILL);
+  waitpid(server, NULL, 0);
+  server = 0;
+}
+
+static void end(void) {
+  if (server > 0)
+    end_server();
+  (void)premap_shutdown(-1);
+  if (how != NULL)
+    umount2(path_of("mount").text, MNT_DETACH);
+  support_end();
+}
+
+TestSuite(fuse, .init = begin, .fini = end, .timeout = 120);
+
+static path served_file(void) {
+  if (how == NULL)
+    cr_skip_test("SKIPPED: /dev/fuse cannot be used (it needs root)");
+  return path_of("mount/file");
+}
+
+static void await_held_read(void) {
+  char byte;
+  cr_assert_eq(read(arrivals[0], &byte, 1), 1);
+}
+
+/* The server serves one read at a time, so one is held at most. */
+static void let_reads_go(void) {
+  how->holds = false;
+  cr_assert_eq(write(releases[1], "", 1), 1);
+}
+
+/* ---- Well */
+
+Test(fuse, its_files_load, .description = "every byte equal, mapped and copied") {
+  path file = served_file();
+  for (uint32_t backing = PREMAP_BACKING_MAPPED; backing <= PREMAP_BACKING_COPIED; backing++) {
+    premap_options options = options_with(PREMAP_PREFAULT_POPULATE, (premap_backing)backing, PREMAP_READ_ONLY);
+    premap_region region;
+    premap_file handle = premap_load(file.text, &options, &region);
+    cr_assert_gt(handle, 0, "%s", premap_err_name((int)handle));
+    cr_expect(region.size == FILE_SIZE && pattern_equals(region.data, region.size, SEED, 0));
+    cr_expect_eq(premap_close(handle), 0);
+  }
+}
+
+/* ---- Input/output errors */
+
+static void expect_failure_at(const char *name, premap_backing backing, uint64_t offset, uint64_t failing) {
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, backing, PREMAP_READ_ONLY);
+  options.offset = offset;
+  how->fails_from = failing;
+  premap_file handle = premap_open(name, &options);
+  cr_expect_eq(premap_wait(handle, -1, NULL), PREMAP_EIO);
+  premap_file_info info = info_of(handle);
+  cr_expect_eq(info.step, (uint32_t)(backing == PREMAP_BACKING_COPIED ? PREMAP_STEP_READ : PREMAP_STEP_POPULATE));
+  cr_expect_eq(info.error_offset, failing, "%llu is not %llu", (unsigned long long)info.error_offset,
+               (unsigned long long)failing);
+  char rest[128];
+  snprintf(rest, sizeof rest, " at byte %llu: input/output error (EIO)", (unsigned long long)info.error_offset);
+  expect_message(handle, backing == PREMAP_BACKING_COPIED ? "read" : "populate", name, rest);
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(fuse, a_failing_page_is_named,
+     .description = "EIO from some byte on: FAILED with EIO, the step, and the offset of the first page that failed") {
+  path file = served_file();
+  expect_failure_at(file.text, PREMAP_BACKING_MAPPED, 0, 3 * MIB);
+  expect_failure_at(file.text, PREMAP_BACKING_MAPPED, 5000, 2 * MIB);
+  expect_failure_at(file.text, PREMAP_BACKING_COPIED, 0, MIB);
+  expect_failure_at(file.text, PREMAP_BACKING_COPIED, 5000, MIB);
+  expect_failure_at(file.text, PREMAP_BACKING_MAPPED, 0, 0);
+  expect_failure_at(file.text, PREMAP_BACKING_COPIED, 0, 0);
+}
+
+Test(fuse, later_errors_raise_no_signal,
+     .description = "a file loaded without prefault: populate and copy_out of the bad part are EIO, of the good part well") {
+  path file = served_file();
+  static unsigned char buffer[MIB];
+  premap_options options = options_with(PREMAP_PREFAULT_NONE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  premap_file handle = premap_load(file.text, &options, NULL);
+  cr_assert_gt(handle, 0);
+  how->fails_from = 2 * MIB;
+  cr_expect_eq(premap_copy_out(handle, 3 * MIB, buffer, 1), PREMAP_EIO);
+  cr_expect_eq(premap_copy_out(handle, 3 * MIB / 2, buffer, MIB), PREMAP_EIO);
+  cr_expect_eq(premap_populate(handle, 0, 0), PREMAP_EIO);
+  cr_expect_eq(premap_copy_out(handle, 0, buffer, MIB), 0);
+  cr_expect(pattern_equals(buffer, MIB, SEED, 0));
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+/* ---- Reads that hang */
+
+static premap_file open_held(const char *name, premap_backing backing) {
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, backing, PREMAP_READ_ONLY);
+  how->holds = true;
+  premap_file handle = premap_open(name, &options);
+  cr_assert_gt(handle, 0);
+  await_held_read();
+  return handle;
+}
+
+Test(fuse, a_hanging_load_is_only_late,
+     .description = "timed waits end, other files load meanwhile, and once the reads go on it is ready") {
+  path file = served_file(), other = make_text("other", "hello");
+  for (uint32_t backing = PREMAP_BACKING_MAPPED; backing <= PREMAP_BACKING_COPIED; backing++) {
+    premap_file held = open_held(file.text, (premap_backing)backing), quick = premap_open(other.text, NULL);
+    cr_expect_eq(premap_wait(quick, -1, NULL), 0);
+    cr_expect_eq(premap_state(held), PREMAP_LOADING);
+    cr_expect_eq(premap_wait(held, 10, NULL), PREMAP_ETIMEDOUT);
+    let_reads_go();
+    premap_region region;
+    cr_expect_eq(premap_wait(held, -1, &region), 0);
+    cr_expect(pattern_equals(region.data, region.size, SEED, 0));
+    cr_expect_eq(premap_close(held), 0);
+    cr_expect_eq(premap_close(quick), 0);
+  }
+}
+
+Test(fuse, a_hanging_load_can_be_cancelled,
+     .description = "cancel and close never wait for the kernel; the worker cleans up when it comes out") {
+  path file = served_file();
+  premap_file held = open_held(file.text, PREMAP_BACKING_MAPPED);
+  cr_expect_eq(premap_cancel(held), 0);
+  cr_expect_eq(premap_state(held), PREMAP_FAILED);
+  cr_expect_eq(premap_wait(held, -1, NULL), PREMAP_ECANCELED);
+  cr_expect_eq(premap_close(held), 0);
+  cr_expect_eq(premap_state(held), PREMAP_EBADF);
+  let_reads_go();
+}
+
+Test(fuse, shutdown_does_not_wait_for_ever,
+     .description = "ETIMEDOUT while a worker hangs; afterwards, when it is back, 0, and loads work again") {
+  path file = served_file(), other = make_text("other", "hello");
+  premap_file held = open_held(file.text, PREMAP_BACKING_COPIED);
+  cr_expect_eq(premap_shutdown(0), PREMAP_ETIMEDOUT);
+  cr_expect_eq(premap_shutdown(20), PREMAP_ETIMEDOUT);
+  cr_expect_eq(premap_wait(held, -1, NULL), PREMAP_ECANCELED);
+  premap_file next = premap_open(other.text, NULL);
+  cr_expect(next == PREMAP_ECANCELED || premap_wait(next, -1, NULL) == 0);
+  if (next > 0)
+    cr_expect_eq(premap_close(next), 0);
+  let_reads_go();
+  cr_expect_eq(premap_shutdown(-1), 0);
+  next = premap_load(other.text, NULL, NULL);
+  cr_expect_gt(next, 0);
+  cr_expect_eq(premap_close(next), 0);
+  cr_expect_eq(premap_close(held), 0);
+}
+
+Test(fuse, a_dead_server_is_an_error,
+     .description = "the server dies under a load: FAILED with a code of its own, and no signal") {
+  path file = served_file();
+  premap_file held = open_held(file.text, PREMAP_BACKING_MAPPED);
+  end_server();
+  int result = premap_wait(held, -1, NULL);
+  cr_expect(result < 0 && result != PREMAP_UNKNOWN && result != PREMAP_EFAULT && result != PREMAP_ECHANGED, "%s",
+            premap_err_name(result));
+  cr_expect_eq(premap_close(held), 0);
+  premap_file late = premap_open(file.text, NULL);
+  cr_expect_lt(premap_wait(late, -1, NULL), 0);
+  cr_expect_eq(premap_close(late), 0);
+}

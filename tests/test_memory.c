@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_memory.c - presence and residency: what READY promises about pages, checked by counts that are not the library's.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+TestSuite(memory, .init = support_begin, .fini = support_end, .timeout = 300);
+
+/* Faults this thread takes by reading a byte of each page of the region. A sanitizer would fault in its own notes about each.
+ */
+__attribute__((no_sanitize("address"), no_sanitize("thread"))) static long faults_of_touching(const premap_region *region) {
+  struct rusage before, after;
+  volatile const unsigned char *bytes = region->data;
+  unsigned sum = 0;
+  getrusage(RUSAGE_THREAD, &before);
+  for (size_t i = 0; i < region->size; i += page_size())
+    sum += bytes[i];
+  if (region->size > 0)
+    sum += bytes[region->size - 1];
+  getrusage(RUSAGE_THREAD, &after);
+  (void)sum;
+  return after.ru_minflt - before.ru_minflt + after.ru_majflt - before.ru_majflt;
+}
+
+static premap_options mapped(premap_prefault prefault, premap_mode mode) {
+  return options_with(prefault, PREMAP_BACKING_MAPPED, mode);
+}
+
+/* ---- Present */
+
+static void expect_no_faults(const path *file, const premap_options *options) {
+  premap_region region;
+  premap_file handle = premap_load(file->text, options, &region);
+  cr_assert_gt(handle, 0);
+  uint64_t present = present_bytes(&region, false);
+  cr_expect_eq(present, region.size);
+  cr_expect_eq(info_of(handle).present, present);
+  cr_expect_eq(faults_of_touching(&region), 0);
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(memory, touching_a_warm_file_faults_no_more,
+     .description = "after POPULATE of a cached file, by each mode, reading every page costs no page fault") {
+  path file = make_file("file", 37 * MIB + 5, 1);
+  const premap_mode modes[] = {PREMAP_READ_ONLY, PREMAP_READ_WRITE, PREMAP_COPY_ON_WRITE};
+  for (size_t i = 0; i < 6; i++) {
+    premap_options options = mapped(PREMAP_PREFAULT_POPULATE, modes[i % 3]);
+    options.offset = i < 3 ? 0 : 12345;
+    expect_no_faults(&file, &options);
+  }
+}
+
+Test(memory, touching_a_cold_file_faults_no_more, .description = "the same for a file that was not in the page cache") {
+  path file = make_file("file", 37 * MIB + 5, 1);
+  const premap_mode modes[] = {PREMAP_READ_ONLY, PREMAP_READ_WRITE, PREMAP_COPY_ON_WRITE};
+  for (size_t i = 0; i < 3; i++) {
+    if (!drop_cache(file.text))
+      cr_skip_test("SKIPPED: this file system keeps its page cache");
+    premap_options options = mapped(PREMAP_PREFAULT_POPULATE, modes[i]);
+    expect_no_faults(&file, &options);
+  }
+}
+
+Test(memory, files_with_holes_are_present_too, .description = "a sparse file's holes are populated like data") {
+  path file = make_text("file", "x");
+  cr_assert_eq(truncate(file.text, 20 * MIB), 0);
+  premap_options options = mapped(PREMAP_PREFAULT_POPULATE, PREMAP_READ_ONLY);
+  expect_no_faults(&file, &options);
+}
+
+Test(memory, without_prefault_nothing_is_present,
+     .description = "NONE on a cold file: nothing in the page tables, nothing read") {
+  path file = make_file("file", 8 * MIB, 1);
+  bool cold = drop_cache(file.text);
+  premap_options options = mapped(PREMAP_PREFAULT_NONE, PREMAP_READ_ONLY);
+  premap_region region;
+  premap_file handle = premap_load(file.text, &options, &region);
+  cr_expect_eq(info_of(handle).present, 0);
+  cr_expect_eq(present_bytes(&region, false), 0);
+  if (cold)
+    cr_expect_leq(cached_bytes(file.text), 8 * MIB / 100);
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(memory, advise_reads_and_maps_nothing,
+     .description = "ADVISE: nothing in the page tables, and the bytes come into the page cache") {
+  path file = make_file("file", 8 * MIB, 1);
+  if (!drop_cache(file.text))
+    cr_skip_test("SKIPPED: this file system keeps its page cache");
+  premap_options options = mapped(PREMAP_PREFAULT_ADVISE, PREMAP_READ_ONLY);
+  premap_region region;
+  premap_file handle = premap_load(file.text, &options, &region);
+  cr_expect_eq(info_of(handle).present, 0);
+  cr_expect_eq(present_bytes(&region, false), 0);
+  uint64_t done = 0, bytes = 0;
+  cr_expect_eq(premap_progress(handle, &done, NULL), 0);
+  cr_expect_eq(done, 8 * MIB);
+  for (int i = 0; i < 10000000 && bytes < 8 * MIB; i++)
+    if (premap_resident(handle, 0, 0, &bytes) != 0)
+      cr_assert_fail("residency is unknown");
+  cr_expect_eq(bytes, 8 * MIB);
+  cr_expect(pattern_equals(region.data, region.size, 1, 0));
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(memory, populate_makes_a_range_present,
+     .description = "after NONE, populate of a range makes its pages present; of all, all of them") {
+  path file = make_file("file", 8 * MIB, 1);
+  premap_options options = mapped(PREMAP_PREFAULT_NONE, PREMAP_READ_ONLY);
+  premap_region region;
+  premap_file handle = premap_load(file.text, &options, &region);
+  cr_assert_gt(handle, 0);
+  cr_expect_eq(premap_populate(handle, MIB + 1, MIB), 0);
+  premap_region part = {(char *)region.data + MIB + 1, MIB};
+  cr_expect_eq(faults_of_touching(&part), 0);
+  cr_expect_eq(present_bytes(&part, false), MIB);
+  cr_expect_eq(premap_populate(handle, 0, 0), 0);
+  cr_expect_eq(faults_of_touching(&region), 0);
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+/* ---- Resident */
+
+Test(memory, resident_is_what_mincore_counts,
+     .description = "a file of which some ranges were read: the same bytes by premap_resident and by mincore") {
+  path file = make_file("file", 16 * MIB, 1);
+  if (!drop_cache(file.text))
+    cr_skip_test("SKIPPED: this file system keeps its page cache");
+  premap_options options = mapped(PREMAP_PREFAULT_NONE, PREMAP_READ_ONLY);
+  options.flags = PREMAP_KEEP_OPEN;
+  premap_file handle = premap_load(file.text, &options, NULL);
+  const uint64_t ranges[][2] = {{0, 1}, {5 * MIB, 2 * MIB}, {9 * MIB + 77, MIB}, {0, 16 * MIB}};
+  cr_expect_eq(premap_advise(handle, 0, 0, PREMAP_ADVICE_RANDOM), 0, "no read-ahead");
+  for (size_t i = 0; i < 4; i++) {
+    cr_expect_eq(premap_populate(handle, ranges[i][0], ranges[i][1]), 0);
+    uint64_t all = 0, part = 0;
+    cr_expect_eq(premap_resident(handle, 0, 0, &all), 0);
+    cr_expect_eq(all, cached_bytes(file.text), "range %zu: %llu", i, (unsigned long long)all);
+    cr_expect_eq(premap_resident(handle, ranges[i][0], ranges[i][1], &part), 0);
+    cr_expect_eq(part, ranges[i][1], "range %zu: %llu", i, (unsigned long long)part);
+  }
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(memory, a_copy_is_resident, .description = "copied bytes are in memory, whatever becomes of the file and its cache") {
+  path file = make_file("file", 2 * MIB, 1);
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_COPIED, PREMAP_READ_ONLY);
+  premap_file handle = premap_load(file.text, &options, NULL);
+  (void)drop_cache(file.text);
+  cr_assert_eq(unlink(file.text), 0);
+  uint64_t bytes = 0;
+  cr_expect_eq(premap_resident(handle, 0, 0, &bytes), 0);
+  cr_expect_eq(bytes, 2 * MIB);
+  cr_expect_eq(premap_resident(handle, 1, 5, &bytes), 0);
+  cr_expect_eq(bytes, 5);
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(memory, residency_of_a_gone_path_is_unknown,
+     .description = "without KEEP_OPEN the path is asked: ENOENT when gone, ECHANGED when another file") {
+  path file = make_file("file", 2 * MIB, 1);
+  premap_file handle = premap_load(file.text, NULL, NULL);
+  uint64_t bytes = 7;
+  cr_assert_eq(rename(file.text, path_of("other").text), 0);
+  cr_expect_eq(premap_resident(handle, 0, 0, &bytes), PREMAP_ENOENT);
+  make_file("file", 2 * MIB, 2);
+  cr_expect_eq(premap_resident(handle, 0, 0, &bytes), PREMAP_ECHANGED);
+  cr_expect_eq(bytes, 7, "an unknown number was written");
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(memory, residency_of_others_files_is_unknown,
+     .description = "who may only read another's file is told EPERM, never a number; its owner is told") {
+  path file = make_file("file", 2 * MIB, 1);
+  path copy = make_file("own", 2 * MIB, 1);
+  cr_assert_eq(chmod(file.text, 0444), 0);
+  cr_assert_eq(chmod(copy.text, 0666), 0);
+  if (!become_nobody())
+    cr_skip_test("SKIPPED: privileges cannot be dropped");
+  for (uint32_t keep = 0; keep <= PREMAP_KEEP_OPEN; keep += PREMAP_KEEP_OPEN) {
+    premap_options options = mapped(PREMAP_PREFAULT_POPULATE, PREMAP_READ_ONLY);
+    options.flags = keep;
+    premap_file others = premap_load(file.text, &options, NULL), own = premap_load(copy.text, &options, NULL);
+    uint64_t bytes = 7;
+    cr_expect_eq(premap_resident(others, 0, 0, &bytes), PREMAP_EPERM);
+    cr_expect_eq(bytes, 7);
+    cr_expect_eq(premap_resident(own, 0, 0, &bytes), 0, "a file that may be written");
+    cr_expect_eq(bytes, 2 * MIB);
+    cr_expect_eq(premap_close(others), 0);
+    cr_expect_eq(premap_close(own), 0);
+  }
+}
+
+/* ---- Release */
+
+Test(memory, release_drops_pages,
+     .description = "the whole pages of a range leave page tables and page cache, the others stay, and touching reads again") {
+  path file = make_file("file", 16 * MIB, 1);
+  if (!drop_cache(file.text))
+    cr_skip_test("SKIPPED: this file system keeps its page cache");
+  premap_options options = mapped(PREMAP_PREFAULT_POPULATE, PREMAP_READ_ONLY);
+  premap_region region;
+  premap_file handle = premap_load(file.text, &options, &region);
+  uint64_t part = 0, all = 0;
+  cr_expect_eq(premap_resident(handle, 0, 0, &all), 0);
+  cr_expect_eq(all, 16 * MIB);
+  cr_expect_eq(premap_release(handle, 4 * MIB - 1, 4 * MIB + 2), 0);
+  premap_region released = {(char *)region.data + 4 * MIB, 4 * MIB};
+  cr_expect_eq(present_bytes(&released, false), 0);
+  cr_expect_eq(present_bytes(&region, false), 12 * MIB);
+  cr_expect_eq(premap_resident(handle, 4 * MIB, 4 * MIB, &part), 0);
+  cr_expect_eq(part, 0);
+  cr_expect_eq(premap_resident(handle, 0, 0, &all), 0);
+  cr_expect_eq(all, 12 * MIB);
+  cr_expect(pattern_equals(region.data, region.size, 1, 0));
+  cr_expect_eq(premap_release(handle, 0, 0), 0);
+  cr_expect_eq(present_bytes(&region, false), 0);
+  cr_expect_eq(premap_populate(handle, 0, 0), 0);
+  cr_expect_eq(faults_of_touching(&region), 0);
+  cr_expect(pattern_equals(region.data, region.size, 1, 0));
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(memory, release_of_odd_offsets,
+     .description = "a region that begins and ends within a page is dropped whole, and read again right") {
+  path file = make_file("file", 4 * MIB, 1);
+  premap_options options = mapped(PREMAP_PREFAULT_POPULATE, PREMAP_READ_ONLY);
+  options.offset = MIB + 77;
+  options.length = 2 * MIB + 99;
+  premap_region region;
+  premap_file handle = premap_load(file.text, &options, &region);
+  cr_expect_eq(premap_release(handle, 0, 0), 0);
+  cr_expect_eq(present_bytes(&region, false), 0);
+  cr_expect(pattern_equals(region.data, region.size, 1, MIB + 77));
+  cr_expect_eq(premap_release(handle, 5, 10), 0);
+  cr_expect_eq(present_bytes(&region, false), region.size, "no whole page was in the range");
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(memory, release_keeps_changes, .description = "what was written to a read-write file is written out before its pages go") {
+  path file = make_file("file", 4 * MIB, 1);
+  premap_options options = mapped(PREMAP_PREFAULT_POPULATE, PREMAP_READ_WRITE);
+  premap_region region;
+  premap_file handle = premap_load(file.text, &options, &region);
+  pattern_fill(region.data, region.size, 2, 0);
+  cr_expect_eq(premap_release(handle, 0, 0), 0);
+  cr_expect(pattern_equals(region.data, region.size, 2, 0));
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(memory, release_loses_no_private_bytes,
+     .description = "copied and copy-on-write files: ENOTSUP, and the bytes stay as they were changed") {
+  path file = make_file("file", 4 * MIB, 1);
+  for (int i = 0; i < 3; i++) {
+    premap_options options = options_with(PREMAP_PREFAULT_POPULATE, i == 1 ? PREMAP_BACKING_MAPPED : PREMAP_BACKING_COPIED,
+                                          i == 0 ? PREMAP_READ_ONLY : PREMAP_COPY_ON_WRITE);
+    premap_region region;
+    premap_file handle = premap_load(file.text, &options, &region);
+    if (i > 0)
+      pattern_fill(region.data, region.size, 2, 0);
+    cr_expect_eq(premap_release(handle, 0, 0), PREMAP_ENOTSUP);
+    cr_expect(pattern_equals(region.data, region.size, i > 0 ? 2 : 1, 0));
+    cr_expect_eq(premap_close(handle), 0);
+  }
+}
+
+/* ---- Advise */
+
+Test(memory, advice_for_mapped_files, .description = "each advice is taken for a mapped file, and ENOTSUP for a copied one") {
+  path file = make_file("file", 4 * MIB, 1);
+  for (uint32_t backing = PREMAP_BACKING_MAPPED; backing <= PREMAP_BACKING_COPIED; backing++) {
+    premap_options options = options_with(PREMAP_PREFAULT_POPULATE, (premap_backing)backing, PREMAP_READ_ONLY);
+    premap_region region;
+    premap_file handle = premap_load(file.text, &options, &region);
+    for (uint32_t advice = PREMAP_ADVICE_NORMAL; advice <= PREMAP_ADVICE_WILL_NEED; advice++)
+      cr_expect_eq(premap_advise(handle, 77, MIB, (premap_advice)advice), backing == PREMAP_BACKING_MAPPED ? 0 : PREMAP_ENOTSUP,
+                   "advice %u", advice);
+    cr_expect(pattern_equals(region.data, region.size, 1, 0));
+    cr_expect_eq(premap_close(handle), 0);
+  }
+}
