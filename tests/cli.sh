@@ -372,6 +372,8 @@ wait_until() {
 }
 # hold_ended_by SIGNAL STATUS
 hold_ended_by() {
+  # What the last run wrote must not be taken for this one's: a SIGINT that comes early is ignored.
+  rm -f out err
   "$premap" load --hold big plain >out 2>err &
   local pid=$! status=0
   if ! wait_until grep -q "holding 2 files" err; then

@@ -13,7 +13,9 @@
 /* Reading the system's figures costs some 100 us, so they serve for a while; bursts of copies in between are subtracted here.
  * Before saying no they are read again, though not without end. */
 enum { FRESH_NS = 100 * 1000 * 1000, RETRY_NS = 1000 * 1000 };
-/* Left to the rest of the machine: a sixteenth, at most this. */
+/* Left to the rest of the machine: a sixteenth, within these bounds, but never more than half. Read-ahead needs some too: what
+ * it brings in behind the last chunk would push the first ones out. */
+#define RESERVE_MIN ((uint64_t)16 << 20)
 #define RESERVE_MAX ((uint64_t)256 << 20)
 
 static uv_mutex_t lock;
@@ -37,10 +39,19 @@ static bool enough(uint64_t size) {
   return in_use <= available && size <= available - in_use;
 }
 
+static uint64_t reserve_of(uint64_t size) {
+  uint64_t reserve = size / 16;
+  if (reserve < RESERVE_MIN)
+    reserve = RESERVE_MIN;
+  if (reserve > RESERVE_MAX)
+    reserve = RESERVE_MAX;
+  return reserve < size / 2 ? reserve : size / 2;
+}
+
 static void read_available(uint64_t now) {
   available = premap__os_memory_available();
   if (available != UINT64_MAX)
-    available -= available / 16 < RESERVE_MAX ? available / 16 : RESERVE_MAX;
+    available -= reserve_of(available);
   is_read = true;
   read_ns = now;
 }
@@ -54,28 +65,33 @@ static bool enough_now(uint64_t size) {
   return enough(size);
 }
 
-bool premap__budget_copy(uint64_t size) {
+/* What a grant is counted as. */
+typedef enum count_as { NOTHING, COPIED, HELD } count_as;
+
+static bool grant(uint64_t size, count_as as) {
   uv_once(&once, initialize);
   if (initial_error != 0)
     return false;
   uv_mutex_lock(&lock);
   bool granted = enough_now(size);
-  if (granted && available != UINT64_MAX)
+  if (granted && as == COPIED && available != UINT64_MAX)
     available -= size;
+  if (granted && as == HELD)
+    atomic_fetch_add_explicit(&held, size, memory_order_relaxed);
   uv_mutex_unlock(&lock);
   return granted;
 }
 
+bool premap__budget_allows(uint64_t size) {
+  return grant(size, NOTHING);
+}
+
+bool premap__budget_copy(uint64_t size) {
+  return grant(size, COPIED);
+}
+
 bool premap__budget_hold(uint64_t size) {
-  uv_once(&once, initialize);
-  if (initial_error != 0)
-    return false;
-  uv_mutex_lock(&lock);
-  bool granted = enough_now(size);
-  if (granted)
-    atomic_fetch_add_explicit(&held, size, memory_order_relaxed);
-  uv_mutex_unlock(&lock);
-  return granted;
+  return grant(size, HELD);
 }
 
 void premap__budget_hold_resident(uint64_t size) {

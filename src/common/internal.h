@@ -179,6 +179,8 @@ premap__status premap__prefault(premap__file *file);
 
 /* May size more bytes be copied? Counts them if so. Nothing is given back: freed memory shows in the next reading. */
 bool premap__budget_copy(uint64_t size);
+/* Could size more bytes of a mapping be made present now? Counts nothing. */
+bool premap__budget_allows(uint64_t size);
 /* May size more bytes of a mapping be made present? Counts them as held if so, until given back. */
 bool premap__budget_hold(uint64_t size);
 /* Counts bytes as held without asking, for what is in memory already. */

@@ -44,15 +44,21 @@ static premap__status tell_cause(premap__file *file, uint64_t offset, premap__st
   return (premap__status){is_shorter ? PREMAP_ECHANGED : PREMAP_EIO, status.os_error};
 }
 
-/* Beyond the budget only what is in memory already may be made present: it takes none. */
-static bool take_budget(premap__file *file, size_t position, size_t size) {
-  if (premap__budget_hold(size))
-    return true;
+static uint64_t resident_bytes(const premap__file *file, size_t position, size_t size) {
   uint64_t resident = 0;
   void *address = (unsigned char *)file->region.data + position;
   premap__status status = premap__os_resident(file->descriptor, file->offset + position, size, address, &resident);
-  if (status.code != 0 || resident < size)
+  return status.code == 0 ? resident : 0; /* unknown counts as none: the budget then decides */
+}
+
+/* Beyond the budget only what is in memory already may be made present, since it takes none. *exempt is how much of the file
+ * was when the load began: what read-ahead brings in while it runs does take memory. */
+static bool take_budget(premap__file *file, size_t position, size_t size, uint64_t *exempt) {
+  if (premap__budget_hold(size))
+    return true;
+  if (*exempt < size || resident_bytes(file, position, size) < size)
     return false;
+  *exempt -= size;
   premap__budget_hold_resident(size);
   return true;
 }
@@ -85,6 +91,7 @@ premap__status premap__prefault(premap__file *file) {
   bool populate = file->prefault == PREMAP_PREFAULT_POPULATE;
   if (!populate)
     file->strategy = PREMAP__STRATEGY_ADVISE;
+  uint64_t exempt = populate && !premap__budget_allows(file->region.size) ? resident_bytes(file, 0, file->region.size) : 0;
   uint64_t chunk_size = file->chunk_size;
   size_t size;
   for (size_t position = 0; position < file->region.size && status.code == 0; position += size) {
@@ -93,7 +100,7 @@ premap__status premap__prefault(premap__file *file) {
     if (position > 0 && file->pause_us > 0)
       premap__os_pause_us(file->pause_us);
     size = chunk_at(file, position, chunk_size);
-    if (populate && !take_budget(file, position, size)) {
+    if (populate && !take_budget(file, position, size, &exempt)) {
       file->partial = 1;
       file->reason = PREMAP__REASON_BUDGET;
       break;
