@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -25,8 +26,10 @@
 /* Bytes of one write: some systems refuse 2 GiB and more. */
 #define WRITE_MAX ((size_t)1 << 30)
 
-static volatile sig_atomic_t caught;
-/* The handler may run on any thread, so setting a flag wakes nobody: a byte in this pipe does. */
+/* Not sig_atomic_t, which is for one thread: the handler may run on any. Lock-free atomics may be used in handlers. */
+static atomic_int caught;
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler stores into an atomic int");
+/* For the same reason setting it wakes nobody: a byte in this pipe does. */
 static int wake_up[2] = {-1, -1};
 
 void system_prepare(void) {

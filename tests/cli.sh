@@ -372,6 +372,7 @@ wait_until() {
 }
 # hold_ended_by SIGNAL STATUS
 hold_ended_by() {
+  rm -f out err
   # What the last run wrote must not be taken for this one's: a SIGINT that comes early is ignored.
   rm -f out err
   "$premap" load --hold big plain >out 2>err &
@@ -417,7 +418,11 @@ signal_while_loading() {
     wait $pid
     status=$?
     # 0: it was done by then.
-    [ $status -eq 143 ] || [ $status -eq 0 ] || return 1
+    if [ $status -ne 143 ] && [ $status -ne 0 ]; then
+      echo "exit status $status"
+      cat err
+      return 1
+    fi
   done
 }
 check "hold until SIGTERM ends with 143" hold_ended_by TERM 143

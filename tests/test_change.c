@@ -149,6 +149,27 @@ Test(change, between_create_and_wait,
   }
 }
 
+Test(change, truncated_between_two_chunks,
+     .description = "ECHANGED at step populate or read, at the byte that is gone, by each backing") {
+  for (uint32_t backing = PREMAP_BACKING_MAPPED; backing <= PREMAP_BACKING_COPIED; backing++) {
+    path file = make_file("file", SIZE, 1);
+    premap_options options = options_with(PREMAP_PREFAULT_POPULATE, (premap_backing)backing, PREMAP_READ_ONLY);
+    options.chunk_size = PREMAP_CHUNK_SIZE_MIN;
+    options.pause_us = PREMAP_PAUSE_MAX_US;
+    premap_file handle = premap_open(file.text, &options);
+    uint64_t done = 0;
+    while (done == 0 && premap_progress(handle, &done, NULL) == 0)
+      async_yield();
+    cr_assert_eq(truncate(file.text, 0), 0);
+    cr_expect_eq(premap_wait(handle, -1, NULL), PREMAP_ECHANGED);
+    premap_file_info info = info_of(handle);
+    bool mapped = backing == PREMAP_BACKING_MAPPED;
+    cr_expect_eq(info.step, (uint32_t)(mapped ? PREMAP_STEP_POPULATE : PREMAP_STEP_READ));
+    cr_expect(info.error_offset >= done && info.error_offset < SIZE && info.error_offset % PREMAP_CHUNK_SIZE_MIN == 0);
+    cr_expect_eq(premap_close(handle), 0);
+  }
+}
+
 typedef struct racing {
   path file;
   size_t size;              /* the writer sets the file to this size and back */

@@ -249,12 +249,23 @@ Test(fuse, a_hanging_load_is_only_late,
 }
 
 Test(fuse, a_hanging_load_can_be_cancelled,
-     .description = "cancel and close never wait for the kernel; the worker cleans up when it comes out") {
+     .description = "cancel never waits for the kernel; the worker cleans up when it comes out") {
   path file = served_file();
   premap_file held = open_held(file.text, PREMAP_BACKING_MAPPED);
   cr_expect_eq(premap_cancel(held), 0);
   cr_expect_eq(premap_state(held), PREMAP_FAILED);
   cr_expect_eq(premap_wait(held, -1, NULL), PREMAP_ECANCELED);
+  let_reads_go();
+  cr_expect_eq(premap_shutdown(-1), 0);
+  cr_expect_eq(mappings_left(), 0, "the mapping went before the close");
+  cr_expect_eq(descriptors_left(), 0);
+  cr_expect_eq(premap_close(held), 0);
+}
+
+Test(fuse, a_hanging_load_can_be_closed,
+     .description = "close does not wait for the kernel either, and the handle is stale at once") {
+  path file = served_file();
+  premap_file held = open_held(file.text, PREMAP_BACKING_MAPPED);
   cr_expect_eq(premap_close(held), 0);
   cr_expect_eq(premap_state(held), PREMAP_EBADF);
   let_reads_go();

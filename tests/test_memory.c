@@ -53,9 +53,10 @@ Test(memory, touching_a_warm_file_faults_no_more,
      .description = "after POPULATE of a cached file, by each mode, reading every page costs no page fault") {
   path file = make_file("file", 37 * MIB + 5, 1);
   const premap_mode modes[] = {PREMAP_READ_ONLY, PREMAP_READ_WRITE, PREMAP_COPY_ON_WRITE};
-  for (size_t i = 0; i < 6; i++) {
+  for (size_t i = 0; i < 9; i++) {
     premap_options options = mapped(PREMAP_PREFAULT_POPULATE, modes[i % 3]);
-    options.offset = i < 3 ? 0 : 12345;
+    options.offset = i / 3 == 1 ? 12345 : 0;
+    options.chunk_size = i / 3 == 2 ? PREMAP_CHUNK_SIZE_MIN : 0; /* the last chunk is five bytes */
     expect_no_faults(&file, &options);
   }
 }
