@@ -64,15 +64,22 @@ void support_begin(void) {
 /* Only there when the test was built with LeakSanitizer. */
 __attribute__((weak)) int __lsan_do_recoverable_leak_check(void);
 
-void support_end(void) {
-  cr_expect_eq(premap_shutdown(-1), 0);
-  cr_expect_eq(descriptors_left(), 0, "a descriptor of a test's file is left over");
-  cr_expect_eq(mappings_left(), 0, "a mapping of a test's file is left over");
-  if (geteuid() != getuid() && seteuid(getuid()) != 0)
-    cr_expect_fail("privileges did not come back");
+/* Criterion does not count a failed assertion here, only a crash. */
+static void must_not(bool wrong, const char *what) {
+  if (!wrong)
+    return;
+  fprintf(stderr, "At the end of the test: %s.\n", what);
   remove_tree(directory.text);
-  if (__lsan_do_recoverable_leak_check != NULL)
-    cr_expect_eq(__lsan_do_recoverable_leak_check(), 0, "memory leaked");
+  abort();
+}
+
+void support_end(void) {
+  must_not(premap_shutdown(-1) != 0, "the library could not be shut down");
+  must_not(descriptors_left() > 0, "a descriptor of a test's file is left over");
+  must_not(mappings_left() > 0, "a mapping of a test's file is left over");
+  must_not(geteuid() != getuid() && seteuid(getuid()) != 0, "privileges did not come back");
+  remove_tree(directory.text);
+  must_not(__lsan_do_recoverable_leak_check != NULL && __lsan_do_recoverable_leak_check() != 0, "memory leaked");
 }
 
 path path_of(const char *name) {
@@ -219,6 +226,12 @@ void run_threads(unsigned count, void (*body)(void *shared, unsigned index), voi
 }
 
 /* ---- Counts and conditions */
+
+__attribute__((weak)) void __tsan_init(void);
+
+bool has_thread_sanitizer(void) {
+  return __tsan_init != NULL;
+}
 
 static size_t count_descriptors(const char *prefix) {
   DIR *all = opendir("/proc/self/fd");

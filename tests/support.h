@@ -56,8 +56,8 @@ premap_options slow_options(void);
 /* Large enough to keep slow_options busy. */
 enum { SLOW_SIZE = 32 * MIB };
 premap_file_info info_of(premap_file file);
-/* Was the library built with the system's own calls, and does this kernel have them? Without them it can do less. Asks in a process of its
- * own, so that this one's first load is still to come. */
+/* Was the library built with the system's own calls, and does this kernel have them? Without them it can do less. Asks in a
+ * process of its own, so that this one's first load is still to come. */
 bool has_system_calls(void);
 /* Lets other threads run until the file is in this state. False when that has not come in a minute. */
 bool reaches_state(premap_file file, premap_load_state state);
@@ -72,6 +72,9 @@ void run_threads(unsigned count, void (*body)(void *shared, unsigned index), voi
 
 /* ---- Counts and conditions */
 
+/* Is this a build with ThreadSanitizer? It multiplies memory, takes page faults of its own, and dies when the child of a fork
+ * makes threads. */
+bool has_thread_sanitizer(void);
 size_t open_descriptors(void);
 /* Descriptors and mappings of files in the test's directory. */
 size_t descriptors_left(void);

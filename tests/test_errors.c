@@ -280,6 +280,8 @@ static int start_with_descriptors(const char *name, unsigned more) {
 
 Test(errors, too_few_descriptors_to_start,
      .description = "with 0 to 12 descriptors left the first load ever works or is EMFILE, and nothing aborts") {
+  if (has_thread_sanitizer())
+    cr_skip_test("SKIPPED: a forked child cannot make threads under ThreadSanitizer");
   path file = make_text("file", "hello");
   for (unsigned more = 0; more <= 12; more++) {
     pid_t child = fork();
