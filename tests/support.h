@@ -29,6 +29,8 @@ enum { KIB = 1024, MIB = 1024 * 1024 };
  * the test when a descriptor or a mapping of one of its files, or (with LeakSanitizer) memory, is left over. */
 void support_begin(void);
 void support_end(void);
+/* Fails the test from a function given as .fini, where Criterion counts no assertion. */
+void note_problem(const char *what);
 
 /* Paths are handed around by value, so that no test has to free one. */
 typedef struct path {

@@ -77,7 +77,8 @@ Test(lock, ranges_are_locked_by_pages,
 }
 
 Test(lock, locking_copies_nothing, .description = "the pages of a locked copy-on-write file are still the file's own") {
-  if (!has_system_calls()) cr_skip_test("SKIPPED: mlock alone copies such pages");
+  if (!has_system_calls())
+    cr_skip_test("SKIPPED: mlock alone copies such pages");
   path file = make_file("file", MIB, 1);
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_COPY_ON_WRITE);
   options.flags = PREMAP_LOCK;

@@ -55,7 +55,7 @@ premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *do
   if (!fails_now())
     return __real_premap__os_populate(address, size, done, way);
   *done = 0;
-  *way = PREMAP__WAY_NONE;
+  *way = PREMAP__WAY_POPULATE;
   return failed();
 }
 

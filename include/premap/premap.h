@@ -20,8 +20,13 @@
  * closes one while it loads. Locks by flock() or open file description locks are not affected.
  *
  * Exit: running loads end within a chunk when the process exits; a read that hangs in the kernel (a network file system that is
- * gone) can hold a normal exit until a fatal signal, because libuv joins its pool's threads. A child of fork() may read the
- * files that were READY before it; it must not start new loads or wait for unfinished ones.
+ * gone) can hold a normal exit until a fatal signal, because libuv joins its pool's threads.
+ *
+ * Fork: a child may read the files that were READY, and load on its own thread (premap_load, premap_wait for ever). Starting a
+ * file there is PREMAP_ENOTSUP when the parent's pool was running, since the child has none of its threads. For the same reason
+ * such a child has to end by _exit or exec: libuv's own clean-up at exit waits for threads that are not there.
+ *
+ * Relative paths are resolved when the file is opened, against the working directory of that moment.
  */
 #ifndef PREMAP_PREMAP_H
 #define PREMAP_PREMAP_H
@@ -106,8 +111,8 @@ typedef enum premap_step {
 /* Flags of premap_options.
  * NOFOLLOW: the path's last component must not be a symbolic link, else PREMAP_ELOOP.
  * BENEATH: resolve the path beneath the directory premap_options.beneath.
- * KEEP_OPEN: keep the descriptor until the last close, so that premap_check and premap_resident ask the very file, not the
- * path. LOCK: lock the pages in memory before READY, as premap_lock does. */
+ * KEEP_OPEN: keep the descriptor until the last close, so that premap_check and premap_resident ask the very file.
+ * LOCK: lock the pages in memory before READY, as premap_lock does. */
 #define PREMAP_NOFOLLOW 0x1U
 #define PREMAP_BENEATH 0x2U
 #define PREMAP_KEEP_OPEN 0x4U
@@ -125,13 +130,17 @@ typedef struct premap_options {
   uint32_t advice;   /* premap_advice, given to the system once the pages are in. Anything but NORMAL chooses to map */
   uint32_t flags;    /* PREMAP_NOFOLLOW, ... */
   uint32_t pause_us; /* between two chunks: 0 to PREMAP_PAUSE_MAX_US, or PREMAP_PAUSE_AUTO */
-  uint64_t offset; /* first byte of the file to load; any value up to its size (then the region is empty), else PREMAP_ERANGE */
-  uint64_t length; /* bytes to load; 0: to the end. Beyond the end: PREMAP_ERANGE */
-  uint64_t chunk_size; /* bytes, at least PREMAP_CHUNK_SIZE_MIN; 0: PREMAP_CHUNK_SIZE_DEFAULT. Chunks shrink on slow devices */
-  intptr_t
-      beneath; /* with PREMAP_BENEATH: a directory's descriptor (Windows: handle), duplicated inside the call and closed
-                  when    the file completes. The path must be relative and may not leave the directory: PREMAP_EXDEV. Where
-                  the    system cannot resolve so itself, ".." and symbolic links are refused (PREMAP_EXDEV, PREMAP_ELOOP) */
+  /* First byte of the file to load, and bytes to load (0: to the end). Any offset up to the file's size; at it the region is
+   * empty. A range that is not in the file makes it FAILED with PREMAP_ERANGE. */
+  uint64_t offset;
+  uint64_t length;
+  /* Bytes, at least PREMAP_CHUNK_SIZE_MIN; 0: PREMAP_CHUNK_SIZE_DEFAULT. Chunks of mapped files shrink on slow devices. */
+  uint64_t chunk_size;
+  /* With PREMAP_BENEATH: a directory's descriptor (Windows: handle), duplicated inside the call and closed when the file
+   * completes, so that each unfinished file has one open. The path must be relative and may not leave the directory:
+   * PREMAP_EXDEV. Where the system cannot resolve so itself, ".." and symbolic links are refused (PREMAP_EXDEV, PREMAP_ELOOP).
+   */
+  intptr_t beneath;
 } premap_options;
 
 #define PREMAP_OPTIONS_INIT                                                                                                    \
@@ -140,18 +149,19 @@ typedef struct premap_options {
         PREMAP_PAUSE_AUTO, 0, 0, 0, -1                                                                                         \
   }
 
-/* ---- Create, start, close ------------------------------------------------------------------------------------------- since
- * 0.1 */
+/* ---- Create, start, close (all since 0.1) */
 
 /* Makes a handle for the file that path (UTF-8, copied) names. Opens nothing and does not block.
  * Returns the handle, or PREMAP_EINVAL (null or empty path, bad options), PREMAP_ENAMETOOLONG (over 65,535 bytes),
- * PREMAP_ENOMEM, PREMAP_ENOBUFS (PREMAP_FILES_MAX handles are open), PREMAP_EMFILE (the directory could not be duplicated). The
- * caller owns one reference and ends it with premap_close. */
+ * PREMAP_ENOMEM, PREMAP_ENOBUFS (PREMAP_FILES_MAX handles are open), or of beneath PREMAP_EBADF, PREMAP_ENOTDIR, PREMAP_EMFILE.
+ * The caller owns one reference and ends it with premap_close. */
 PREMAP_EXPORT premap_file premap_create(const char *path, const premap_options *options);
 
-/* Puts the file in the queue of the pool. Does not wait for it. A file that was started before is left alone.
- * PREMAP_EAGAIN or PREMAP_ENOMEM: the pool's threads could not be created; the file is still PENDING, and premap_wait without
- * time-out would load it on the calling thread. */
+/* Puts the file in the queue of the pool. Does not wait for it. A file that was started before is left alone. On an error the
+ * file is still PENDING, and premap_wait without time-out would load it on the calling thread: PREMAP_EAGAIN (premap_shutdown
+ * is at work, or no threads can be had), PREMAP_ENOMEM, PREMAP_EMFILE or PREMAP_ENFILE (the pool could not be started),
+ * PREMAP_ENOTSUP (in a child of fork), PREMAP_EOVERFLOW (131,071 calls on this file are in progress). The first start makes the
+ * pool, some 100 us a thread. */
 PREMAP_EXPORT int premap_start(premap_file file);
 
 /* premap_create and premap_start in one call. On an error there is nothing to close. */
@@ -171,12 +181,11 @@ PREMAP_EXPORT int premap_retain(premap_file file);
 
 /* Drops a reference. PREMAP_EOVERFLOW when 131,071 calls on this file are in progress; then nothing was dropped. With the last
  * one the handle is invalid at once; a file that still loads is cancelled; the region is unmapped before the call returns,
- * unless another thread is inside a call on this file or loads it: then that thread unmaps it. Blocks no longer than unmapping
- * takes (0.2 to 34 ms a GiB). Nobody may read the region any more. */
+ * unless another thread is inside a call on this file, loads it, or has just loaded it: then that thread unmaps it. Blocks no
+ * longer than unmapping takes (0.2 to 34 ms a GiB). Nobody may read the region any more. */
 PREMAP_EXPORT int premap_close(premap_file file);
 
-/* ---- Look, without blocking ------------------------------------------------------------------------------------------ since
- * 0.1 */
+/* ---- Look, without blocking (all since 0.1) */
 
 /* PREMAP_PENDING to PREMAP_FAILED, or PREMAP_EBADF. Costs one acquire load. */
 PREMAP_EXPORT int premap_state(premap_file file);
@@ -202,14 +211,13 @@ typedef struct premap_file_info {
   uint64_t file_size;    /* bytes of the whole file when it was opened */
   uint64_t offset;       /* first byte loaded */
   uint64_t length;       /* bytes in the region */
-  uint64_t
-      present; /* bytes of the region that were made present: all of it, unless prefault is not POPULATE or partial is set */
-  uint32_t partial;     /* 1: READY with less present than asked for; reason says why */
-  uint32_t backing;     /* PREMAP_BACKING_MAPPED or PREMAP_BACKING_COPIED */
-  const char *strategy; /* how the bytes came in: "none", "advise", "read", "populate", "kernel-copy". Static, never null */
-  const char *reason;   /* why this backing and strategy, or why partial. Static, never null */
-  uint64_t queue_ns;    /* from the start until a thread took it */
-  uint64_t load_ns;     /* from then until READY or FAILED */
+  uint64_t present;      /* bytes of the region that were made present: all with POPULATE or a copy, unless partial is set */
+  uint32_t partial;      /* 1: READY with less present than asked for; reason says why */
+  uint32_t backing;      /* PREMAP_BACKING_MAPPED or PREMAP_BACKING_COPIED */
+  const char *strategy;  /* how the bytes came in: "none", "advise", "read", "populate", "kernel-copy". Static, never null */
+  const char *reason;    /* why this backing and strategy, or why partial. Static, never null */
+  uint64_t queue_ns;     /* from the start until a thread took it */
+  uint64_t load_ns;      /* from then until READY or FAILED */
 } premap_file_info;
 
 #define PREMAP_FILE_INFO_INIT                                                                                                  \
@@ -218,40 +226,41 @@ typedef struct premap_file_info {
 /* Fills *info. PREMAP_EINVAL when info is null or its size is 0. */
 PREMAP_EXPORT int premap_info(premap_file file, premap_file_info *info);
 
-/* ---- Wait ------------------------------------------------------------------------------------------------------------ since
- * 0.1 */
+/* ---- Wait (all since 0.1) */
 
 /* Blocks until the file is READY or FAILED, or timeout_ms have passed (0: looks only; -1 or any negative: for ever).
  * Returns 0, or PREMAP_PARTIAL (1) when it is READY with less present than asked for; the file's error when FAILED;
  * PREMAP_ETIMEDOUT when time ran out (the load goes on; premap_state tells it from a file that failed with that code). A file
  * that was never started is started. When the wait is for ever and no worker has taken the file yet, the calling thread loads
- * it itself. region may be null; it is filled when the result is 0 or more. */
+ * it itself. Errors of starting, where the time is limited: as premap_start. region may be null; it is filled when the result
+ * is 0 or more. */
 PREMAP_EXPORT int premap_wait(premap_file file, int64_t timeout_ms, premap_region *region);
 
 /* Blocks until at least one of count files is READY or FAILED, starting those that were not. Returns 0 with *index the first
  * found, PREMAP_ETIMEDOUT, PREMAP_EBADF (*index: the first bad handle), PREMAP_EINVAL (count 0 or null pointer), PREMAP_ENOMEM.
- * A handle may appear more than once. index may be null. */
+ * Errors of starting a file, with its *index: as premap_start. A handle may appear more than once, up to 131,071 times. A wait
+ * for ever loads a file on the calling thread when the pool has taken none of them for 100 ms: all its threads may be waiting.
+ * index may be null. */
 PREMAP_EXPORT int premap_wait_any(const premap_file *files, size_t count, int64_t timeout_ms, size_t *index);
 
 /* Blocks until all count files are READY or FAILED, starting those that were not. Returns 0 when all are READY, else the error
- * of the first in the array that FAILED; otherwise as premap_wait_any. */
+ * of the first in the array that FAILED; otherwise as premap_wait_any. A wait for ever loads those that no worker has taken on
+ * the calling thread. */
 PREMAP_EXPORT int premap_wait_all(const premap_file *files, size_t count, int64_t timeout_ms);
 
-/* ---- Control --------------------------------------------------------------------------------------------------------- since
- * 0.1 */
+/* ---- Control (all since 0.1) */
 
-/* Makes an unfinished file FAILED with PREMAP_ECANCELED at once, and never blocks: queued work is removed, a running load stops
- * at its next chunk. A finished file stays as it is: 0 too. The handle still has to be closed. */
+/* Makes an unfinished file FAILED with PREMAP_ECANCELED at once, without waiting for its load: queued work is removed, a
+ * running load stops at its next chunk. A finished file stays as it is: 0 too. The handle still has to be closed. */
 PREMAP_EXPORT int premap_cancel(premap_file file);
 
 /* Cancels every load the library's pool has, waits up to timeout_ms (negative: for ever) for its workers to let go, and ends
  * the library's thread. READY files stay readable, handles stay valid, and a later premap_start begins anew. Call it before
- * dlclose. PREMAP_ETIMEDOUT: a worker still hangs in the kernel; the library must stay loaded. Files started meanwhile are
- * PREMAP_ECANCELED. */
+ * dlclose. PREMAP_ETIMEDOUT: a worker is still at it, perhaps hanging in the kernel; the library must stay loaded. Starting a
+ * file meanwhile is PREMAP_EAGAIN. Two descriptors that libuv opens once stay open. */
 PREMAP_EXPORT int premap_shutdown(int64_t timeout_ms);
 
-/* ---- Errors ---------------------------------------------------------------------------------------------------------- since
- * 0.1 */
+/* ---- Errors (all since 0.1) */
 
 /* The code of a FAILED file; 0 when it has not failed; PREMAP_EBADF for an invalid handle. */
 PREMAP_EXPORT int premap_error(premap_file file);
@@ -265,12 +274,13 @@ PREMAP_EXPORT int premap_error_message(premap_file file, char *buffer, size_t ca
 PREMAP_EXPORT const char *premap_strerror(int code);
 PREMAP_EXPORT const char *premap_err_name(int code);
 
-/* ---- The bytes later ------------------------------------------------------------------------------------------------- since
- * 0.1 All need a READY file: PREMAP_EAGAIN when it is unfinished, its error when FAILED. offset is in bytes from the region's
+/* ---- The bytes later (all since 0.1)
+ *
+ * All need a READY file: PREMAP_EAGAIN when it is unfinished, its error when FAILED. offset is in bytes from the region's
  * start; length 0 means to its end; a range beyond the region is PREMAP_ERANGE. An empty region succeeds. */
 
 /* Makes the range present again, on the calling thread: blocks for the reading. PREMAP_PARTIAL: the memory budget allows less.
- * PREMAP_EIO, PREMAP_ECHANGED (the file has become shorter). */
+ * PREMAP_EIO, PREMAP_ECHANGED (the file has become shorter; where it cannot be asked any more, PREMAP_EIO). */
 PREMAP_EXPORT int premap_populate(premap_file file, uint64_t offset, uint64_t length);
 
 /* Tells the system how the range will be read. PREMAP_ENOTSUP for copied files. */
@@ -288,8 +298,8 @@ PREMAP_EXPORT int premap_flush(premap_file file, uint64_t offset, uint64_t lengt
 
 /* Lets go of the pages that lie wholly in the range: out of the page tables, and out of the page cache where the system agrees
  * (nobody else maps them). Changes of the file not yet on storage are written first, so it may block. Touching the range reads
- * it again. PREMAP_ENOTSUP for copied and copy-on-write files, whose bytes would be lost, and where premap_check would give it.
- */
+ * it again. PREMAP_ENOTSUP for copied and copy-on-write files, whose bytes would be lost, and where premap_check would give it;
+ * PREMAP_EINVAL for locked pages. */
 PREMAP_EXPORT int premap_release(premap_file file, uint64_t offset, uint64_t length);
 
 /* How many bytes of the range are in memory now: for a mapped file in the system's page cache, for a copied one all. Any error

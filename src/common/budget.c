@@ -8,7 +8,10 @@
  */
 #include "internal.h"
 
+#include <stdlib.h>
 #include <uv.h>
+#define HASH_NONFATAL_OOM 1 /* a full memory is an answer, not the end of the process */
+#include <uthash.h>
 
 /* Reading the system's figures costs some 100 us, so they serve for a while; bursts of copies in between are subtracted here.
  * Before saying no they are read again, though not without end. */
@@ -18,13 +21,26 @@ enum { FRESH_NS = 100 * 1000 * 1000, RETRY_NS = 1000 * 1000 };
 #define RESERVE_MIN ((uint64_t)16 << 20)
 #define RESERVE_MAX ((uint64_t)256 << 20)
 
-static uv_mutex_t lock;
+/* What our READY files hold of one file of the system, however often it is open: its pages are there once. */
+typedef struct premap__held {
+  struct {
+    uint64_t device;
+    uint64_t index;
+  } key;
+  uint64_t sum;   /* of what its files hold */
+  uint64_t limit; /* the file's size, which the sum may exceed */
+  UT_hash_handle hh;
+} premap__held;
+
+static uv_mutex_t lock; /* guards all below but maps */
 static int initial_error;
 static uv_once_t once = UV_ONCE_INIT;
-static bool is_read; /* guarded, as the next two */
+static bool is_read;
 static uint64_t read_ns;
-static uint64_t available;    /* less the reserve and what was copied since */
-static _Atomic uint64_t held; /* changed under the lock when it grows, at any time when it shrinks */
+static uint64_t available; /* less the reserve and what was granted to copies since */
+static uint64_t copying;   /* granted to copies that are not filled yet */
+static uint64_t held;
+static premap__held *held_files;
 static _Atomic size_t maps;
 static size_t map_limit;
 
@@ -35,8 +51,11 @@ static void initialize(void) {
 }
 
 static bool enough(uint64_t size) {
-  uint64_t in_use = atomic_load_explicit(&held, memory_order_relaxed);
-  return in_use <= available && size <= available - in_use;
+  return held <= available && size <= available - held;
+}
+
+static uint64_t less(uint64_t from, uint64_t size) {
+  return from > size ? from - size : 0;
 }
 
 static uint64_t reserve_of(uint64_t size) {
@@ -51,7 +70,7 @@ static uint64_t reserve_of(uint64_t size) {
 static void read_available(uint64_t now) {
   available = premap__os_memory_available();
   if (available != UINT64_MAX)
-    available -= reserve_of(available);
+    available = less(available - reserve_of(available), copying);
   is_read = true;
   read_ns = now;
 }
@@ -65,42 +84,124 @@ static bool enough_now(uint64_t size) {
   return enough(size);
 }
 
-/* What a grant is counted as. */
-typedef enum count_as { NOTHING, COPIED, HELD } count_as;
-
-static bool grant(uint64_t size, count_as as) {
+static bool lock_budget(void) {
   uv_once(&once, initialize);
   if (initial_error != 0)
     return false;
   uv_mutex_lock(&lock);
+  return true;
+}
+
+bool premap__budget_copy(uint64_t size) {
+  if (!lock_budget())
+    return false;
   bool granted = enough_now(size);
-  if (granted && as == COPIED && available != UINT64_MAX)
+  if (granted)
+    copying += size;
+  if (granted && available != UINT64_MAX)
     available -= size;
-  if (granted && as == HELD)
-    atomic_fetch_add_explicit(&held, size, memory_order_relaxed);
   uv_mutex_unlock(&lock);
   return granted;
 }
 
-bool premap__budget_allows(uint64_t size) {
-  return grant(size, NOTHING);
+void premap__budget_copied(uint64_t size) {
+  uv_mutex_lock(&lock);
+  copying -= size;
+  uv_mutex_unlock(&lock);
 }
 
-bool premap__budget_copy(uint64_t size) {
-  return grant(size, COPIED);
+/* ---- Held by mapped files. With the lock held. */
+
+static uint64_t counted(const premap__held *of) {
+  return of->sum < of->limit ? of->sum : of->limit;
 }
 
-bool premap__budget_hold(uint64_t size) {
-  return grant(size, HELD);
+static premap__held *find_held(const premap__file *file) {
+  premap__held *found = file->held_by;
+  premap__held sought = {.key = {file->identity.device, file->identity.index}};
+  if (found == NULL)
+    HASH_FIND(hh, held_files, &sought.key, sizeof sought.key, found);
+  return found;
 }
 
-void premap__budget_hold_resident(uint64_t size) {
-  atomic_fetch_add_explicit(&held, size, memory_order_relaxed);
+/* How many bytes more would be held in all. */
+static uint64_t growth(const premap__file *file, uint64_t size) {
+  const premap__held *found = find_held(file);
+  if (found == NULL)
+    return size;
+  uint64_t room = less(found->limit, found->sum);
+  return size < room ? size : room;
 }
 
-void premap__budget_give_back(uint64_t size) {
-  atomic_fetch_sub_explicit(&held, size, memory_order_relaxed);
+static bool count(premap__file *file, uint64_t size) {
+  premap__held *found = find_held(file);
+  if (found == NULL) {
+    found = calloc(1, sizeof *found);
+    if (found == NULL)
+      return false;
+    found->key.device = file->identity.device;
+    found->key.index = file->identity.index;
+    HASH_ADD(hh, held_files, key, sizeof found->key, found);
+    if (found->hh.tbl == NULL) { /* uthash's sign that there was no memory */
+      free(found);
+      return false;
+    }
+  }
+  held -= counted(found);
+  if (file->identity.size > found->limit)
+    found->limit = file->identity.size;
+  found->sum += size;
+  held += counted(found);
+  file->held += size;
+  file->held_by = found;
+  return true;
 }
+
+bool premap__budget_allows(const premap__file *file, uint64_t size) {
+  if (!lock_budget())
+    return false;
+  bool allowed = enough_now(growth(file, size));
+  uv_mutex_unlock(&lock);
+  return allowed;
+}
+
+bool premap__budget_hold(premap__file *file, uint64_t size) {
+  if (!lock_budget())
+    return false;
+  bool granted = enough_now(growth(file, size)) && count(file, size);
+  uv_mutex_unlock(&lock);
+  return granted;
+}
+
+void premap__budget_hold_resident(premap__file *file, uint64_t size) {
+  if (!lock_budget())
+    return;
+  (void)count(file, size); /* without memory to count it the budget only says yes too often */
+  uv_mutex_unlock(&lock);
+}
+
+void premap__budget_give_back(premap__file *file, uint64_t size) {
+  if (!lock_budget())
+    return;
+  premap__held *found = file->held_by;
+  if (size > file->held)
+    size = file->held;
+  if (found != NULL) {
+    held -= counted(found);
+    found->sum -= size;
+    held += counted(found);
+    file->held -= size;
+    if (file->held == 0)
+      file->held_by = NULL;
+    if (found->sum == 0) {
+      HASH_DEL(held_files, found);
+      free(found);
+    }
+  }
+  uv_mutex_unlock(&lock);
+}
+
+/* ---- Maps */
 
 bool premap__budget_take_map(void) {
   uv_once(&once, initialize);

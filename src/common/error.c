@@ -62,7 +62,7 @@ const char *premap__reason_text(unsigned reason) {
 #define XX(name, text) text,
   static const char *const texts[] = {PREMAP__REASON_MAP(XX)};
 #undef XX
-  return texts[reason - PREMAP__REASON_NONE];
+  return texts[reason];
 }
 
 static const char *step_name(unsigned step) {
@@ -110,7 +110,7 @@ static void describe(sentence *to, const premap__file *file, premap__state state
   append_path(to, file->path);
   append_text(to, "'");
   char number[64];
-  if (!cancelled && (file->step == PREMAP_STEP_READ || file->step == PREMAP_STEP_POPULATE)) {
+  if (!cancelled && (file->error_offset != 0 || code == PREMAP_EIO || code == PREMAP_ECHANGED)) {
     snprintf(number, sizeof number, " at byte %llu", (unsigned long long)file->error_offset);
     append_text(to, number);
   }

@@ -39,7 +39,7 @@ int64_t native_async_file_wait(int64_t file) {
 
 int64_t native_async_file_wait_timeout(int64_t file, int64_t timeout_ms) {
   premap_region region;
-  return premap_wait(file, timeout_ms, &region) >= 0 ? (int64_t)(intptr_t)region.data : 0;
+  return premap_wait(file, timeout_ms, &region) >= 0 ? (int64_t)(uintptr_t)region.data : 0;
 }
 
 int64_t native_async_file_size(int64_t file) {

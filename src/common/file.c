@@ -28,8 +28,6 @@ static premap_file make(const char *name, size_t length, const premap_options *o
   file->backing_asked = (uint8_t)options->backing;
   file->advice = (uint8_t)options->advice;
   file->flags = (uint8_t)options->flags;
-  file->strategy = PREMAP__STRATEGY_NONE;
-  file->reason = PREMAP__REASON_NONE;
   file->from_descriptor = descriptor != PREMAP__NO_FILE;
   file->descriptor = descriptor;
   file->directory = directory;
@@ -245,7 +243,7 @@ static void describe_finished(const premap__file *file, premap_file_info *info) 
   info->offset = file->offset;
   info->length = file->region.size;
   bool is_present = file->strategy != PREMAP__STRATEGY_NONE && file->strategy != PREMAP__STRATEGY_ADVISE;
-  info->present = is_present ? atomic_load_explicit(&file->done, memory_order_relaxed) : 0;
+  info->present = is_present && file->code == 0 ? atomic_load_explicit(&file->done, memory_order_relaxed) : 0;
   info->partial = file->partial;
   info->backing = file->backing;
   info->strategy = premap__strategy_name(file->strategy);

@@ -45,14 +45,12 @@ typedef enum premap__state {
   XX(MAP_LIMIT, "the limit of maps is reached, so read")                                                                       \
   XX(BUDGET, "the memory budget is reached")
 
-enum {
 #define XX(name, text) PREMAP__STRATEGY_##name,
-  PREMAP__STRATEGY_MAP(XX)
+enum { PREMAP__STRATEGY_MAP(XX) };
 #undef XX
 #define XX(name, text) PREMAP__REASON_##name,
-      PREMAP__REASON_MAP(XX)
+enum { PREMAP__REASON_MAP(XX) };
 #undef XX
-};
 
 /* Where the loader has a file. */
 enum { PREMAP__NOWHERE = 0, PREMAP__QUEUED, PREMAP__RUNNING };
@@ -102,6 +100,8 @@ typedef struct premap__file {
   _Atomic uint64_t claimed_ns;
   _Atomic uint64_t finished_ns;
 
+  struct premap__held *held_by; /* guarded by the budget's lock, as is held */
+  uint64_t held;
   struct premap__wait_node *waiters; /* guarded by the file's wait bucket */
   struct premap__file *prev, *next;  /* guarded by the loader's lock */
   char path[];
@@ -157,6 +157,8 @@ int premap__options_read(premap_options *to, const premap_options *options);
 
 /* Queues a file that is PENDING and not queued; one that is neither is left alone. 0, or why the pool could not start. */
 int premap__loader_submit(premap__file *file);
+/* Before its worker publishes the end of a file: it is not among the running ones any more. */
+void premap__loader_forget(premap__file *file);
 /* Takes a file that was claimed or cancelled elsewhere out of the queue, and drops the queue's pin. The caller has one too. */
 void premap__loader_withdraw(premap__file *file);
 
@@ -166,6 +168,8 @@ void premap__loader_withdraw(premap__file *file);
 bool premap__worker_claim(premap__file *file);
 /* Does the whole load of a file this thread claimed and has pinned, and publishes its end. Blocks for the disk. */
 void premap__worker_load(premap__file *file);
+/* Is this thread's load still to go on, or has somebody cancelled it? */
+bool premap__worker_is_wanted(const premap__file *file);
 /* Unmaps or frees the region. */
 void premap__worker_drop_region(premap__file *file);
 
@@ -177,15 +181,18 @@ premap__status premap__prefault(premap__file *file);
 
 /* ---- budget.c: memory and maps that loads may use */
 
-/* May size more bytes be copied? Counts them if so. Nothing is given back: freed memory shows in the next reading. */
+/* May size more bytes be copied? Counts them if so, until they are filled (premap__budget_copied): then the system counts them.
+ */
 bool premap__budget_copy(uint64_t size);
-/* Could size more bytes of a mapping be made present now? Counts nothing. */
-bool premap__budget_allows(uint64_t size);
-/* May size more bytes of a mapping be made present? Counts them as held if so, until given back. */
-bool premap__budget_hold(uint64_t size);
-/* Counts bytes as held without asking, for what is in memory already. */
-void premap__budget_hold_resident(uint64_t size);
-void premap__budget_give_back(uint64_t size);
+void premap__budget_copied(uint64_t size);
+/* Could size more bytes of the mapped file be made present now? Counts nothing. */
+bool premap__budget_allows(const premap__file *file, uint64_t size);
+/* May size more bytes of the mapped file be made present? Counts them as held if so, until given back. */
+bool premap__budget_hold(premap__file *file, uint64_t size);
+/* Counts bytes as held without asking, for what was in memory already. */
+void premap__budget_hold_resident(premap__file *file, uint64_t size);
+/* Gives back what the file holds, at most size. */
+void premap__budget_give_back(premap__file *file, uint64_t size);
 /* One more map, if the limit allows. */
 bool premap__budget_take_map(void);
 void premap__budget_give_back_map(void);
@@ -196,6 +203,8 @@ void premap__budget_give_back_map(void);
  * happened. */
 bool premap__publish(premap__file *file, premap__state from, premap__state to);
 uint64_t premap__now_ns(void);
+/* The time at which a time-out from now ends; UINT64_MAX for one that never does. */
+uint64_t premap__deadline_ns(int64_t timeout_ms);
 
 /* ---- region.c */
 

@@ -94,13 +94,18 @@ static premap__file *take(void) {
   }
 }
 
-static void finish(premap__file *file) {
+/* Right before the end is published, so that who hears of it finds the file in no list, and soon without our pin. */
+void premap__loader_forget(premap__file *file) {
+  uv_once(&once, initialize);
+  if (loader.initial_error != 0)
+    return; /* then nothing was ever queued */
   uv_mutex_lock(&loader.lock);
-  DL_DELETE(loader.running, file);
-  loader.busy--;
-  file->place = PREMAP__NOWHERE;
+  if (file->place == PREMAP__RUNNING) {
+    DL_DELETE(loader.running, file);
+    loader.busy--;
+    file->place = PREMAP__NOWHERE;
+  }
   uv_mutex_unlock(&loader.lock);
-  premap__registry_unpin(file);
 }
 
 static void drain(uv_work_t *work) {
@@ -109,7 +114,7 @@ static void drain(uv_work_t *work) {
   premap__file *file;
   while (premap__now_ns() < end && (file = take()) != NULL) {
     premap__worker_load(file);
-    finish(file);
+    premap__registry_unpin(file);
   }
 }
 
@@ -166,6 +171,7 @@ static void on_wake(uv_async_t *wake) {
 
 static void run_loop(void *argument) {
   (void)argument;
+  premap__os_leave_signals(); /* the pool's threads are made here, and inherit it */
   uv_run(&loader.loop, UV_RUN_DEFAULT);
 }
 
@@ -173,12 +179,12 @@ static void run_loop(void *argument) {
 
 /* libuv's rule for the size of its pool. */
 static unsigned pool_size(void) {
-  char value[16];
+  char value[64];
   size_t size = sizeof value;
   if (uv_os_getenv("UV_THREADPOOL_SIZE", value, &size) != 0)
     return POOL_DEFAULT;
-  int threads = atoi(value);
-  return threads < 1 ? 1 : threads > POOL_MAX ? POOL_MAX : (unsigned)threads;
+  unsigned threads = (unsigned)atoi(value); /* so that a negative number is many, as with libuv */
+  return threads == 0 ? 1 : threads > POOL_MAX ? POOL_MAX : threads;
 }
 
 static void wait_to_leave(void *leave) {
@@ -271,11 +277,18 @@ static int start(void) {
 
 /* ---- Queue, from any thread */
 
+/* A child of fork() has a copy of the queue, but none of the threads. */
+static bool is_in_child(void) {
+  return loader.stage != STOPPED && loader.process != uv_os_getpid();
+}
+
 static int submit_locked(premap__file *file) {
   if (file->place != PREMAP__NOWHERE || premap__registry_state(file) != PREMAP__PENDING)
     return 0;
+  if (is_in_child())
+    return PREMAP_ENOTSUP;
   if (loader.stage == STOPPING)
-    return PREMAP_ECANCELED;
+    return PREMAP_EAGAIN;
   int code = loader.stage == RUNNING ? 0 : start();
   if (code == 0 && !premap__registry_pin_more(file))
     code = PREMAP_EOVERFLOW;
@@ -336,20 +349,14 @@ static void cancel_all_locked(void) {
   }
 }
 
-/* Waits until the pool has given every item back: false when the time ran out. Never waits for ever while a deadline is set. */
-static bool wait_for_items_locked(int64_t timeout_ms) {
-  const uint64_t ns_per_ms = 1000000;
-  uint64_t deadline = premap__now_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * ns_per_ms;
-  while (loader.items > 0) {
-    uint64_t now = premap__now_ns();
-    if (timeout_ms < 0)
-      uv_cond_wait(&loader.changed, &loader.lock);
-    else if (now >= deadline)
-      return false;
-    else
-      (void)uv_cond_timedwait(&loader.changed, &loader.lock, deadline - now); /* the loop looks which it was */
-  }
-  return true;
+/* Waits for a change until the deadline: false when that has passed. */
+static bool wait_for_change_locked(uint64_t deadline_ns) {
+  uint64_t now = premap__now_ns();
+  if (deadline_ns == UINT64_MAX)
+    uv_cond_wait(&loader.changed, &loader.lock);
+  else if (now < deadline_ns)
+    (void)uv_cond_timedwait(&loader.changed, &loader.lock, deadline_ns - now); /* the caller looks which it was */
+  return now < deadline_ns;
 }
 
 /* The loop's thread needs the lock to end, so it is joined without. */
@@ -364,23 +371,34 @@ static void end_loop_locked(void) {
   uv_mutex_lock(&loader.lock);
 }
 
+/* Ends what runs. False when the pool has not given every item back by the deadline. */
+static bool stop_locked(uint64_t deadline_ns) {
+  loader.stage = STOPPING;
+  cancel_all_locked();
+  uv_async_send(&loader.wake);
+  while (loader.items > 0)
+    if (!wait_for_change_locked(deadline_ns))
+      break;
+  bool ended = loader.items == 0;
+  if (ended)
+    end_loop_locked();
+  loader.stage = ended ? STOPPED : RUNNING;
+  uv_cond_broadcast(&loader.changed);
+  return ended;
+}
+
 int premap_shutdown(int64_t timeout_ms) {
+  uint64_t deadline_ns = premap__deadline_ns(timeout_ms);
   uv_once(&once, initialize);
   if (loader.initial_error != 0)
     return 0;
   uv_mutex_lock(&loader.lock);
-  while (loader.stage == STOPPING)
-    uv_cond_wait(&loader.changed, &loader.lock);
   bool ended = true;
-  if (loader.stage == RUNNING) {
-    loader.stage = STOPPING;
-    cancel_all_locked();
-    uv_async_send(&loader.wake);
-    ended = wait_for_items_locked(timeout_ms);
-    if (ended)
-      end_loop_locked();
-    loader.stage = ended ? STOPPED : RUNNING;
-    uv_cond_broadcast(&loader.changed);
+  if (!is_in_child()) {
+    while (loader.stage == STOPPING && ended)
+      ended = wait_for_change_locked(deadline_ns) || loader.stage != STOPPING;
+    if (loader.stage == RUNNING)
+      ended = stop_locked(deadline_ns);
   }
   uv_mutex_unlock(&loader.lock);
   return ended ? 0 : PREMAP_ETIMEDOUT;

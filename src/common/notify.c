@@ -13,7 +13,10 @@
 #include <utlist.h>
 #include <uv.h>
 
-enum { BUCKETS = 64 };
+enum {
+  BUCKETS = 64,
+  STUCK_MS = 100 /* a pool that takes nothing for so long may be waiting for us */
+};
 
 typedef struct waiter {
   uv_mutex_t lock;
@@ -47,6 +50,13 @@ static uv_mutex_t *bucket_of(const premap__file *file) {
 
 uint64_t premap__now_ns(void) {
   return uv_hrtime();
+}
+
+uint64_t premap__deadline_ns(int64_t timeout_ms) {
+  const uint64_t ns_per_ms = 1000000;
+  uint64_t now = premap__now_ns();
+  bool ever_ends = timeout_ms >= 0 && (uint64_t)timeout_ms < (INT64_MAX - now) / ns_per_ms;
+  return ever_ends ? now + (uint64_t)timeout_ms * ns_per_ms : UINT64_MAX;
 }
 
 /* ---- The end */
@@ -127,18 +137,15 @@ static void node_unlink(wait_node *node) {
 }
 
 /* Sleeps until the ends have come: false when the time ran out first. */
-static bool waiter_sleep(waiter *who, int64_t timeout_ms) {
-  const int64_t ns_per_ms = 1000000;
-  bool for_ever = timeout_ms < 0 || timeout_ms > INT64_MAX / ns_per_ms - (int64_t)(premap__now_ns() / (uint64_t)ns_per_ms);
-  uint64_t deadline = for_ever ? 0 : premap__now_ns() + (uint64_t)(timeout_ms * ns_per_ms);
+static bool waiter_sleep(waiter *who, uint64_t deadline_ns) {
   uv_mutex_lock(&who->lock);
   for (uint64_t now; who->remaining > 0;) {
-    if (for_ever)
+    if (deadline_ns == UINT64_MAX)
       uv_cond_wait(&who->wake, &who->lock);
-    else if ((now = premap__now_ns()) >= deadline)
+    else if ((now = premap__now_ns()) >= deadline_ns)
       break;
     else
-      (void)uv_cond_timedwait(&who->wake, &who->lock, deadline - now); /* the loop looks whether it was time or a wake */
+      (void)uv_cond_timedwait(&who->wake, &who->lock, deadline_ns - now); /* the loop looks whether it was time or a wake */
   }
   bool came = who->remaining == 0;
   uv_mutex_unlock(&who->lock);
@@ -155,10 +162,19 @@ static int wait_for_one(premap__file *file, int64_t timeout_ms) {
     return code;
   wait_node node = {.file = file, .waiter = &who};
   if (!node_link(&node))
-    waiter_sleep(&who, timeout_ms);
+    waiter_sleep(&who, premap__deadline_ns(timeout_ms));
   node_unlink(&node);
   waiter_end(&who);
   return 0;
+}
+
+/* Loads a file on this thread if no other has it yet. */
+static bool load_here(premap__file *file) {
+  if (!premap__worker_claim(file))
+    return false;
+  premap__loader_withdraw(file);
+  premap__worker_load(file);
+  return true;
 }
 
 int premap_wait(premap_file handle, int64_t timeout_ms, premap_region *region) {
@@ -169,12 +185,8 @@ int premap_wait(premap_file handle, int64_t timeout_ms, premap_region *region) {
   premap__state state = premap__registry_state(file);
   if (!is_final(state)) {
     /* Who can do nothing but wait may as well work: no hand-off, and no deadlock when every pool thread is busy. */
-    if (timeout_ms < 0 && premap__worker_claim(file)) {
-      premap__loader_withdraw(file);
-      premap__worker_load(file);
-    } else {
+    if (timeout_ms >= 0 || !load_here(file))
       code = wait_for_one(file, timeout_ms);
-    }
     state = premap__registry_state(file);
   }
   if (is_final(state))
@@ -187,48 +199,84 @@ int premap_wait(premap_file handle, int64_t timeout_ms, premap_region *region) {
 
 /* ---- Waiting for many */
 
-/* Pins and starts files until all have a node, or the waiter has what it waits for. Gives how many nodes there are. */
-static int link_all(waiter *who, wait_node *nodes, const premap_file *files, size_t count, bool any, size_t *linked) {
+typedef struct many {
+  wait_node *nodes;
+  size_t count; /* of nodes so far: each has a pinned file */
+  bool any;     /* waits for the first end, not for all */
+} many;
+
+/* Pins and starts files until all have a node, or the waiter has what it waits for. On an error *index is the file's. */
+static int link_all(many *of, waiter *who, const premap_file *files, size_t count, size_t *index) {
   int code = 0;
-  for (*linked = 0; *linked < count && code == 0;) {
-    wait_node *node = &nodes[*linked];
-    *node = (wait_node){.waiter = who, .index = *linked};
-    node->file = premap__registry_pin(files[*linked], &code);
+  for (size_t i = 0; i < count && code == 0; i++) {
+    wait_node *node = &of->nodes[i];
+    *index = i;
+    *node = (wait_node){.waiter = who, .index = i};
+    node->file = premap__registry_pin(files[i], &code);
     if (node->file == NULL)
       break;
-    ++*linked;
-    if (node_link(node) && any)
+    of->count++;
+    if (node_link(node) && of->any)
       break;
     code = premap__loader_submit(node->file);
   }
   return code;
 }
 
+/* Nobody works on any of them, and the pool has not taken one for some time: its threads may all be waiting, as this one is. */
+static void load_one_if_stuck(const many *of) {
+  for (size_t i = 0; i < of->count; i++)
+    if (premap__registry_state(of->nodes[i].file) == PREMAP__LOADING)
+      return;
+  for (size_t i = 0; i < of->count; i++)
+    if (load_here(of->nodes[i].file))
+      return;
+}
+
+/* For ever. Who waits for all may as well load what nobody has begun; who waits for any would be kept from the first end by
+ * that, and so does it only when there would be no end. */
+static void sleep_for_ever(const many *of, waiter *who) {
+  for (size_t i = 0; !of->any && i < of->count; i++)
+    load_here(of->nodes[i].file);
+  while (!waiter_sleep(who, of->any ? premap__deadline_ns(STUCK_MS) : UINT64_MAX))
+    load_one_if_stuck(of);
+}
+
+static int wait_for_nodes(const many *of, waiter *who, int64_t timeout_ms) {
+  if (timeout_ms < 0)
+    sleep_for_ever(of, who);
+  else if (!waiter_sleep(who, premap__deadline_ns(timeout_ms)))
+    return PREMAP_ETIMEDOUT;
+  return 0;
+}
+
 static int wait_for_many(const premap_file *files, size_t count, int64_t timeout_ms, bool any, size_t *index) {
+  *index = 0;
   if (files == NULL || count == 0)
     return PREMAP_EINVAL;
-  wait_node *nodes = count <= SIZE_MAX / sizeof *nodes ? malloc(count * sizeof *nodes) : NULL;
+  many of = {.any = any};
+  of.nodes = count <= SIZE_MAX / sizeof *of.nodes ? malloc(count * sizeof *of.nodes) : NULL;
   waiter who;
-  int code = nodes == NULL ? PREMAP_ENOMEM : waiter_begin(&who, any ? 1 : count);
+  int code = of.nodes == NULL ? PREMAP_ENOMEM : waiter_begin(&who, any ? 1 : count);
   if (code != 0) {
-    free(nodes);
+    free(of.nodes);
     return code;
   }
-  size_t linked;
-  code = link_all(&who, nodes, files, count, any, &linked);
-  if (code == 0 && !waiter_sleep(&who, timeout_ms))
-    code = PREMAP_ETIMEDOUT;
+  code = link_all(&of, &who, files, count, index);
+  if (code == 0)
+    code = wait_for_nodes(&of, &who, timeout_ms);
   /* A node whose file ends now may still count down: all must be out of the lists before the waiter goes. */
-  for (size_t i = 0; i < linked; i++)
-    node_unlink(&nodes[i]);
-  *index = code == 0 ? who.first : linked;
-  for (size_t i = 0; i < linked; i++) {
+  for (size_t i = 0; i < of.count; i++)
+    node_unlink(&of.nodes[i]);
+  if (code == 0)
+    *index = who.first;
+  for (size_t i = 0; i < of.count; i++) {
     if (!any && code == 0)
-      code = premap__file_code(nodes[i].file, premap__registry_state(nodes[i].file));
-    premap__registry_unpin(nodes[i].file);
+      code = premap__file_code(of.nodes[i].file, premap__registry_state(of.nodes[i].file));
+    premap__registry_unpin(of.nodes[i].file);
   }
   waiter_end(&who);
-  free(nodes);
+  free(of.nodes);
   return code;
 }
 

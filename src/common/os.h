@@ -111,7 +111,6 @@ premap__status premap__os_release(premap__os_file file, uint64_t offset, void *a
 /* ---- populate.c */
 
 typedef enum premap__os_way {
-  PREMAP__WAY_NONE,       /* nothing was to be done */
   PREMAP__WAY_POPULATE,   /* one call makes the range present */
   PREMAP__WAY_KERNEL_COPY /* the kernel copied a byte of each page */
 } premap__os_way;
@@ -143,5 +142,8 @@ size_t premap__os_map_limit(void);
 /* Sleeps; lets other threads run. */
 void premap__os_pause_us(uint32_t pause_us);
 void premap__os_yield(void);
+
+/* Leaves the host's asynchronous signals to the host's own threads, on this thread and those it makes. */
+void premap__os_leave_signals(void);
 
 #endif

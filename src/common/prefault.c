@@ -11,10 +11,6 @@
 enum { CHUNK_NS = 10 * 1000 * 1000 };
 #define LARGE_PAGE ((uint64_t)2 << 20)
 
-static bool is_wanted(const premap__file *file) {
-  return premap__registry_state(file) == PREMAP__LOADING;
-}
-
 static size_t chunk_at(const premap__file *file, size_t position, uint64_t chunk_size) {
   size_t left = file->region.size - position;
   uint64_t place = file->offset + position;
@@ -54,12 +50,12 @@ static uint64_t resident_bytes(const premap__file *file, size_t position, size_t
 /* Beyond the budget only what is in memory already may be made present, since it takes none. *exempt is how much of the file
  * was when the load began: what read-ahead brings in while it runs does take memory. */
 static bool take_budget(premap__file *file, size_t position, size_t size, uint64_t *exempt) {
-  if (premap__budget_hold(size))
+  if (premap__budget_hold(file, size))
     return true;
   if (*exempt < size || resident_bytes(file, position, size) < size)
     return false;
   *exempt -= size;
-  premap__budget_hold_resident(size);
+  premap__budget_hold_resident(file, size);
   return true;
 }
 
@@ -69,7 +65,7 @@ static premap__status populate_chunk(premap__file *file, size_t position, size_t
   premap__status status = premap__os_populate((unsigned char *)file->region.data + position, size, &done, &way);
   file->strategy = way == PREMAP__WAY_POPULATE ? PREMAP__STRATEGY_POPULATE : PREMAP__STRATEGY_KERNEL_COPY;
   atomic_fetch_add_explicit(&file->done, done, memory_order_relaxed);
-  premap__budget_give_back(size - done);
+  premap__budget_give_back(file, size - done);
   return status.code != 0 ? tell_cause(file, file->offset + position + done, status) : status;
 }
 
@@ -91,11 +87,12 @@ premap__status premap__prefault(premap__file *file) {
   bool populate = file->prefault == PREMAP_PREFAULT_POPULATE;
   if (!populate)
     file->strategy = PREMAP__STRATEGY_ADVISE;
-  uint64_t exempt = populate && !premap__budget_allows(file->region.size) ? resident_bytes(file, 0, file->region.size) : 0;
+  uint64_t exempt = populate && !premap__budget_allows(file, file->region.size) ? resident_bytes(file, 0, file->region.size)
+                                                                                : 0;
   uint64_t chunk_size = file->chunk_size;
   size_t size;
   for (size_t position = 0; position < file->region.size && status.code == 0; position += size) {
-    if (!is_wanted(file))
+    if (!premap__worker_is_wanted(file))
       return (premap__status){PREMAP_ECANCELED, 0};
     if (position > 0 && file->pause_us > 0)
       premap__os_pause_us(file->pause_us);

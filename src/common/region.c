@@ -99,12 +99,9 @@ static void give_back_descriptor(const premap__file *file, premap__os_file descr
 
 /* ---- Presence */
 
-/* What the load made present is counted against the budget already; a range of a file that was not populated, or not all of it,
- * has to ask. By chunks, so that what fits is there when the budget ends. */
+/* By chunks, so that what fits is there when the budget ends. What is held already, by the load or by another of the same file,
+ * is not asked for again. */
 static int populate_range(const range *of) {
-  const premap__file *file = of->file;
-  bool is_counted = file->prefault == PREMAP_PREFAULT_POPULATE && !file->partial;
-  uint64_t held = 0;
   int code = 0;
   for (size_t position = 0, size; position < of->size && code == 0; position += size) {
     size = of->size - position;
@@ -112,19 +109,15 @@ static int populate_range(const range *of) {
       size = (size_t)PREMAP_CHUNK_SIZE_DEFAULT;
     size_t done;
     premap__os_way way;
-    if (!is_counted && !premap__budget_hold(size)) {
-      code = PREMAP_PARTIAL;
-    } else {
-      held += is_counted ? 0 : size;
-      code = premap__os_populate(of->address + position, size, &done, &way).code;
-    }
+    if (!premap__budget_hold(of->file, size))
+      return PREMAP_PARTIAL;
+    code = premap__os_populate(of->address + position, size, &done, &way).code;
   }
-  premap__budget_give_back(held);
   return code;
 }
 
 /* Why a page could not be had. Without the file's size as it is now the cause stays an input/output error. */
-static int tell_cause(const premap__file *file, int code) {
+static int cause_of(const premap__file *file, int code) {
   if (code != PREMAP_EFAULT)
     return code;
   premap__os_file descriptor;
@@ -142,7 +135,7 @@ int premap_populate(premap_file handle, uint64_t offset, uint64_t length) {
   if (code != 0)
     return code < 0 ? code : 0;
   if (is_mapped(&found))
-    code = tell_cause(found.file, populate_range(&found));
+    code = cause_of(found.file, populate_range(&found));
   return give_back(&found, code);
 }
 
@@ -178,6 +171,8 @@ int premap_release(premap_file handle, uint64_t offset, uint64_t length) {
     uint64_t place = found.offset + (uint64_t)(begin - found.address);
     code = premap__os_release(descriptor, place, begin, size).code;
     give_back_descriptor(found.file, descriptor);
+    if (code == 0)
+      premap__budget_give_back(found.file, size);
   }
   return give_back(&found, code);
 }
@@ -226,7 +221,7 @@ int premap_copy_out(premap_file handle, uint64_t offset, void *buffer, size_t le
   if (length > 0 && buffer == NULL)
     code = PREMAP_EINVAL;
   else if (length > 0 && is_mapped(&found))
-    code = tell_cause(found.file, premap__os_copy_out(buffer, found.address, length).code);
+    code = cause_of(found.file, premap__os_copy_out(buffer, found.address, length).code);
   else if (length > 0)
     memcpy(buffer, found.address, length);
   return give_back(&found, code);

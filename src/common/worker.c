@@ -22,7 +22,7 @@ static const premap__status well = {0, 0};
 /* What an empty file's region points to. */
 static _Alignas(64) unsigned char nothing[64];
 
-static bool is_wanted(const premap__file *file) {
+bool premap__worker_is_wanted(const premap__file *file) {
   return premap__registry_state(file) == PREMAP__LOADING;
 }
 
@@ -66,20 +66,11 @@ static premap__status ended_early(premap__file *file) {
   return status;
 }
 
-static premap__status copy(premap__file *file, size_t size, uint8_t reason) {
-  file->step = PREMAP_STEP_READ;
-  file->backing = PREMAP_BACKING_COPIED;
-  file->strategy = PREMAP__STRATEGY_READ;
-  file->reason = reason;
-  if (!premap__budget_copy(size)) {
-    file->reason = PREMAP__REASON_BUDGET;
-    return failure(PREMAP_ENOMEM);
-  }
-  if (!allocate(file, size))
-    return failure(PREMAP_ENOMEM);
+static premap__status fill(premap__file *file) {
+  size_t size = file->region.size;
   size_t done = 0;
   while (done < size) {
-    if (!is_wanted(file))
+    if (!premap__worker_is_wanted(file))
       return failure(PREMAP_ECANCELED);
     size_t want = size - done < file->chunk_size ? size - done : (size_t)file->chunk_size;
     size_t got = 0;
@@ -102,13 +93,27 @@ static premap__status copy(premap__file *file, size_t size, uint8_t reason) {
   return well;
 }
 
+static premap__status copy(premap__file *file, size_t size, uint8_t reason) {
+  file->step = PREMAP_STEP_READ;
+  file->backing = PREMAP_BACKING_COPIED;
+  file->strategy = PREMAP__STRATEGY_READ;
+  file->reason = reason;
+  if (!premap__budget_copy(size)) {
+    file->reason = PREMAP__REASON_BUDGET;
+    return failure(PREMAP_ENOMEM);
+  }
+  premap__status status = allocate(file, size) ? fill(file) : failure(PREMAP_ENOMEM);
+  premap__budget_copied(size);
+  return status;
+}
+
 /* Reads to the end, at most limit bytes, into a block that grows: *block is the caller's to free, also on an error. */
 static premap__status read_to_end(premap__file *file, uint64_t limit, unsigned char **block, size_t *size) {
   size_t capacity = 0;
   size_t got = 1;
   *size = 0;
   while (got > 0 && *size < limit) {
-    if (!is_wanted(file))
+    if (!premap__worker_is_wanted(file))
       return failure(PREMAP_ECANCELED);
     if (*size == capacity) {
       capacity = capacity == 0 ? UNSIZED_FIRST : capacity * 2;
@@ -128,6 +133,19 @@ static premap__status read_to_end(premap__file *file, uint64_t limit, unsigned c
   return well;
 }
 
+static premap__status keep(premap__file *file, const unsigned char *block, size_t size) {
+  if (!premap__budget_copy(size)) {
+    file->reason = PREMAP__REASON_BUDGET;
+    return failure(PREMAP_ENOMEM);
+  }
+  file->reason = PREMAP__REASON_UNSIZED;
+  bool allocated = allocate(file, size);
+  if (allocated)
+    memcpy(file->region.data, block, size);
+  premap__budget_copied(size);
+  return allocated ? well : failure(PREMAP_ENOMEM);
+}
+
 /* A file that reports no size is either empty or made up while it is read, as in procfs: only reading tells. */
 static premap__status copy_unsized(premap__file *file) {
   file->step = PREMAP_STEP_READ;
@@ -138,19 +156,17 @@ static premap__status copy_unsized(premap__file *file) {
   premap__status status = read_to_end(file, limit, &block, &size);
   if (status.code == 0 && size > PREMAP_UNSIZED_LIMIT)
     status = failure(PREMAP_EFBIG);
-  if (status.code == 0 && ((file->length != 0 && size < file->length) || (size == 0 && file->offset > 0)))
+  if (status.code == 0 && ((file->length != 0 && size < file->length) || (size == 0 && file->offset > 0))) {
+    file->step = PREMAP_STEP_SIZE;
     status = failure(PREMAP_ERANGE);
+  }
   if (file->length != 0 && size > file->length)
     size = (size_t)file->length;
   if (status.code == 0 && size == 0) {
     set_empty(file, PREMAP__REASON_EMPTY);
   } else if (status.code == 0) {
     file->strategy = PREMAP__STRATEGY_READ;
-    file->reason = PREMAP__REASON_UNSIZED;
-    if (!premap__budget_copy(size) || !allocate(file, size))
-      status = failure(PREMAP_ENOMEM);
-    else
-      memcpy(file->region.data, block, size);
+    status = keep(file, block, size);
   }
   free(block);
   atomic_store_explicit(&file->done, size, memory_order_relaxed);
@@ -159,6 +175,17 @@ static premap__status copy_unsized(premap__file *file) {
 }
 
 /* ---- Mapping */
+
+/* A cut within the last page leaves zeros there, which no populating notices. */
+static premap__status still_whole(premap__file *file) {
+  premap__os_identity now;
+  premap__status status = premap__os_identify(file->descriptor, &now);
+  if (status.code == 0 && now.size < file->offset + file->region.size) {
+    file->error_offset = now.size;
+    return failure(PREMAP_ECHANGED);
+  }
+  return status;
+}
 
 static premap__status map(premap__file *file, size_t size, uint8_t reason) {
   file->step = PREMAP_STEP_MAP;
@@ -179,7 +206,8 @@ static premap__status map(premap__file *file, size_t size, uint8_t reason) {
   file->base = mapping.base;
   file->base_size = mapping.base_size;
   file->step = PREMAP_STEP_POPULATE;
-  return premap__prefault(file);
+  status = premap__prefault(file);
+  return status.code == 0 && file->prefault == PREMAP_PREFAULT_POPULATE ? still_whole(file) : status;
 }
 
 /* ---- The steps */
@@ -216,9 +244,14 @@ static premap__status map_or_copy(premap__file *file, size_t size) {
     return map(file, size, PREMAP__REASON_LAZY);
   if (file->advice != PREMAP_ADVICE_NORMAL)
     return map(file, size, PREMAP__REASON_ADVISED);
-  if (size <= PREMAP_COPY_LIMIT)
-    return copy(file, size, PREMAP__REASON_SMALL);
-  return map(file, size, PREMAP__REASON_LARGE);
+  if (size > PREMAP_COPY_LIMIT)
+    return map(file, size, PREMAP__REASON_LARGE);
+  premap__status status = copy(file, size, PREMAP__REASON_SMALL);
+  if (file->reason != PREMAP__REASON_BUDGET)
+    return status;
+  /* Nothing was read or allocated yet, and the file's own pages can be given up again where a copy could not. */
+  file->strategy = PREMAP__STRATEGY_NONE;
+  return map(file, size, PREMAP__REASON_BUDGET);
 }
 
 /* A mapping asked of a file that reports no size: well if it is empty, but data that only reading shows cannot be mapped. */
@@ -231,6 +264,10 @@ static premap__status refuse_unsized(premap__file *file) {
 }
 
 static premap__status bring_in(premap__file *file) {
+  if (file->offset > INT64_MAX) { /* no file goes so far, whatever it says of its size */
+    file->step = PREMAP_STEP_SIZE;
+    return failure(PREMAP_ERANGE);
+  }
   bool may_copy = file->mode != PREMAP_READ_WRITE && file->backing_asked != PREMAP_BACKING_MAPPED;
   if (file->identity.size == 0 && may_copy)
     return copy_unsized(file);
@@ -264,7 +301,12 @@ static premap__status prepare_use(premap__file *file) {
       return status;
   }
   file->step = PREMAP_STEP_LOCK;
-  return (file->flags & PREMAP_LOCK) != 0 ? premap__region_lock_all(file) : well;
+  if ((file->flags & PREMAP_LOCK) == 0)
+    return well;
+  premap__status status = premap__region_lock_all(file);
+  if (status.code == 0)
+    premap__budget_give_back(file, file->held); /* the system counts locked pages as used */
+  return status;
 }
 
 bool premap__worker_claim(premap__file *file) {
@@ -294,6 +336,7 @@ void premap__worker_load(premap__file *file) {
   } else {
     premap__worker_drop_region(file);
   }
+  premap__loader_forget(file);
   if (premap__publish(file, PREMAP__LOADING, status.code == 0 ? PREMAP__READY : PREMAP__FAILED))
     return;
   /* Cancelled meanwhile: nobody may see the region, so it need not wait for the last close. */
@@ -305,8 +348,7 @@ void premap__worker_drop_region(premap__file *file) {
   if (file->base != NULL && file->backing == PREMAP_BACKING_MAPPED) {
     premap__os_unmap(file->base, file->base_size);
     premap__budget_give_back_map();
-    if (file->strategy == PREMAP__STRATEGY_POPULATE || file->strategy == PREMAP__STRATEGY_KERNEL_COPY)
-      premap__budget_give_back(atomic_load_explicit(&file->done, memory_order_relaxed));
+    premap__budget_give_back(file, UINT64_MAX);
   } else if (file->base != NULL && file->heap) {
     premap__region_forget_lock(file);
     free(file->base);

@@ -2,9 +2,9 @@
  *
  * cgroup_linux.c - what the memory limits of control groups leave.
  *
- * /proc/self/cgroup names this process's group, /proc/self/mountinfo where the groups are mounted, and from which of them on:
- * in a container usually not from the root. A limit holds for all groups below, so every level from ours up to the mount is
- * asked. What cannot be read limits nothing that we know of.
+ * /proc/thread-self/cgroup names this process's group, /proc/thread-self/mountinfo where the groups are mounted, and from which
+ * of them on: in a container usually not from the root. A limit holds for all groups below, so every level from ours up to the
+ * mount is asked. What cannot be read limits nothing that we know of.
  */
 #define _GNU_SOURCE 1
 #include <stdio.h>
@@ -73,7 +73,7 @@ static FILE *open_lines(const char *root, const char *path) {
 
 /* Lines are  ID:CONTROLLERS:PATH  */
 static bool find_group(const char *root, const cgroup_version *version, char group[PATH_CAPACITY]) {
-  FILE *lines = open_lines(root, "/proc/self/cgroup");
+  FILE *lines = open_lines(root, "/proc/thread-self/cgroup");
   if (lines == NULL)
     return false;
   bool found = false;
@@ -128,7 +128,7 @@ static bool parse_mount(const char *line, const cgroup_version *version, char mo
  * shows one above it, or that of the container: its top. */
 static bool find_directory(const char *root, const cgroup_version *version, const char *group, char path[PATH_CAPACITY],
                            size_t *top) {
-  FILE *lines = open_lines(root, "/proc/self/mountinfo");
+  FILE *lines = open_lines(root, "/proc/thread-self/mountinfo");
   if (lines == NULL)
     return false;
   bool found = false;

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE 1
 #include <stdatomic.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ premap__status premap__os_copy_out(void *buffer, const void *address, size_t siz
   for (size_t copied = 0; copied < size;) {
     struct iovec to = {.iov_base = (char *)buffer + copied, .iov_len = size - copied};
     struct iovec from = {.iov_base = (char *)address + copied, .iov_len = size - copied};
-    ssize_t result = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+    ssize_t result = process_vm_readv((pid_t)syscall(SYS_gettid), &to, 1, &from, 1, 0);
     if (result > 0) {
       copied += (size_t)result;
     } else if (result < 0 && (errno == ENOSYS || errno == EPERM)) { /* not built in, or forbidden by a sandbox */

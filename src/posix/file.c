@@ -11,6 +11,8 @@
 
 /* Some systems refuse a read of more than INT_MAX bytes. */
 #define READ_MAX ((size_t)1 << 30)
+/* A minute: Linux breaks a lease by force after 45 s, its default. */
+enum { LEASE_PAUSE_US = 10000, LEASE_TRIES = 6000 };
 
 premap__status premap__posix_check_type(const struct stat *found) {
   if (S_ISREG(found->st_mode))
@@ -23,10 +25,18 @@ premap__status premap__posix_check_type(const struct stat *found) {
 }
 
 premap__status premap__posix_openat(int directory, const char *path, int flags, int *file) {
-  do {
+  int tries = 0;
+  for (;;) {
     *file = openat(directory, path, flags);
-  } while (*file < 0 && errno == EINTR);
-  return *file < 0 ? premap__os_error(errno) : premap__posix_well;
+    if (*file >= 0)
+      return premap__posix_well;
+    /* Another program's lease on the file has to be broken first, which O_NONBLOCK does not wait for. */
+    bool is_leased = errno == EWOULDBLOCK && ++tries < LEASE_TRIES;
+    if (is_leased)
+      premap__os_pause_us(LEASE_PAUSE_US);
+    else if (errno != EINTR)
+      return premap__os_error(errno);
+  }
 }
 
 /* Opening alone rewinds a tape or wakes a FIFO's writer, so the type is looked at first. */

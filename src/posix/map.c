@@ -35,22 +35,21 @@ static void *map_aligned(size_t size, int protection, int flags, int file, uint6
   if ((((uintptr_t)plain ^ (uintptr_t)offset) & (LARGE_PAGE - 1)) == 0)
     return plain;
 
-  /* A place with room to choose in; nobody can take it between the calls. Any failure leaves the plain map, which only is
-   * slower. */
+  /* Find a place with room to choose in, give it back, and ask for the right part of it. Should another thread be faster the
+   * map comes to stand elsewhere; replacing the reservation (MAP_FIXED) instead would leave a hole when it fails, on kernels
+   * before 6.12, and another thread's map might be in it before it could be cleaned up. Any failure leaves the plain map, which
+   * only is slower. */
   char *place = mmap(NULL, size + LARGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (place == MAP_FAILED)
     return plain;
+  munmap(place, size + LARGE_PAGE);
   size_t skip = ((uintptr_t)offset - (uintptr_t)place) & (LARGE_PAGE - 1);
-  char *aligned = mmap(place + skip, size, protection, flags | MAP_FIXED, file, (off_t)offset);
-  if (aligned == MAP_FAILED) {
-    munmap(place, size + LARGE_PAGE);
+  char *aligned = mmap(place + skip, size, protection, flags, file, (off_t)offset);
+  if (aligned == MAP_FAILED)
     return plain;
-  }
-  munmap(plain, size);
-  if (skip > 0)
-    munmap(place, skip);
-  munmap(aligned + size, LARGE_PAGE - skip);
-  return aligned;
+  bool is_right = (((uintptr_t)aligned ^ (uintptr_t)offset) & (LARGE_PAGE - 1)) == 0;
+  munmap(is_right ? plain : aligned, size);
+  return is_right ? aligned : plain;
 }
 
 /* Our arguments are right, so EINVAL is about the file; so is EACCES, save for a writable map of an append-only file. EIO is

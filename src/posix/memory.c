@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * memory.c - pauses. How much memory is free, POSIX does not say.
+ * memory.c - pauses and signals of threads. How much memory is free, POSIX does not say.
  */
 #include <sched.h>
+#include <signal.h>
 #include <time.h>
 
 #include "posix.h"
@@ -15,4 +16,14 @@ void premap__os_pause_us(uint32_t pause_us) {
 
 void premap__os_yield(void) {
   (void)sched_yield();
+}
+
+void premap__os_leave_signals(void) {
+  /* All but those that an instruction of this very thread raises: blocked, they would end the process without its handler. */
+  static const int own[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, SIGSYS};
+  sigset_t signals;
+  sigfillset(&signals);
+  for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+    sigdelset(&signals, own[i]);
+  (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* fails only for another first argument */
 }

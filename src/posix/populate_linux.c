@@ -50,6 +50,10 @@ premap__status premap__os_populate(void *address, size_t size, size_t *done, pre
       break;
     }
   }
+  /* Of a length of 0 the kernel only says whether it knows the call. When it does, this file's mapping is of a kind without
+   * pages. */
+  if (os_error == EINVAL && madvise(pages.start, 0, MADV_POPULATE_READ) == 0)
+    os_error = ENODEV;
   if (os_error == EINVAL) {
     atomic_store_explicit(&missing, true, memory_order_relaxed);
     return premap__posix_populate_portable(address, size, done, way);
