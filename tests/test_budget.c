@@ -176,3 +176,48 @@ Test(budget, without_prefault_there_is_none,
     cr_expect_eq(premap_close(handle), 0);
   }
 }
+
+Test(budget, one_file_counts_once,
+     .description = "open forty times at once: its pages are in memory once, so there is room for another file") {
+  need_group();
+  enum { TIMES = 40 };
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  premap_file handles[TIMES];
+  for (int i = 0; i < TIMES; i++) {
+    handles[i] = premap_open(path_of("small").text, &options);
+    cr_expect_eq(premap_wait(handles[i], -1, NULL), 0, "time %d", i);
+  }
+  path name = make_file("other", 8 * MIB, 3);
+  cr_assert(drop_cache(name.text));
+  premap_file other = premap_open(name.text, &options);
+  cr_expect_eq(premap_wait(other, -1, NULL), 0);
+  cr_expect_eq(premap_close(other), 0);
+  for (int i = 0; i < TIMES; i++)
+    cr_expect_eq(premap_close(handles[i]), 0);
+}
+
+Test(budget, beyond_it_small_files_load,
+     .description = "once the budget refuses to copy small files they are mapped instead, and none fails") {
+  need_group();
+  premap_file large = premap_open(path_of("large").text, NULL);
+  cr_expect_eq(premap_wait(large, -1, NULL), PREMAP_PARTIAL);
+  path name = make_file("tiny", 200 * KIB, 4);
+  enum { TIMES = 100 };
+  premap_file tiny[TIMES];
+  int mapped = 0;
+  for (int i = 0; i < TIMES; i++) {
+    premap_region region = {NULL, 0};
+    tiny[i] = premap_open(name.text, NULL);
+    cr_expect_geq(premap_wait(tiny[i], -1, &region), 0, "time %d", i);
+    cr_expect(pattern_equals(region.data, region.size, 4, 0));
+    premap_file_info info = info_of(tiny[i]);
+    if (info.backing == PREMAP_BACKING_MAPPED) {
+      cr_expect_str_eq(info.reason, "the memory budget is reached");
+      mapped++;
+    }
+  }
+  cr_expect_gt(mapped, 0);
+  for (int i = 0; i < TIMES; i++)
+    cr_expect_eq(premap_close(tiny[i]), 0);
+  cr_expect_eq(premap_close(large), 0);
+}
