@@ -238,9 +238,9 @@ PREMAP_EXPORT int premap_wait(premap_file file, int64_t timeout_ms, premap_regio
 
 /* Blocks until at least one of count files is READY or FAILED, starting those that were not. Returns 0 with *index the first
  * found, PREMAP_ETIMEDOUT, PREMAP_EBADF (*index: the first bad handle), PREMAP_EINVAL (count 0 or null pointer), PREMAP_ENOMEM.
- * Errors of starting a file, with its *index: as premap_start. A handle may appear more than once, up to 131,071 times. A wait
- * for ever loads a file on the calling thread when the pool has taken none of them for 100 ms: all its threads may be waiting.
- * index may be null. */
+ * Errors of starting a file where the time is limited, with its *index: as premap_start. A handle may appear more than once, up
+ * to 131,071 times. A wait for ever loads a file on the calling thread when the pool has taken none of them for 100 ms: all its
+ * threads may be waiting. index may be null. */
 PREMAP_EXPORT int premap_wait_any(const premap_file *files, size_t count, int64_t timeout_ms, size_t *index);
 
 /* Blocks until all count files are READY or FAILED, starting those that were not. Returns 0 when all are READY, else the error

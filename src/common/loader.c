@@ -38,10 +38,11 @@ static struct {
   uv_cond_t changed; /* items have come back while STOPPING, or the stage has changed */
   int initial_error;
   stage stage;
-  bool ending;           /* the loop is to close */
-  uv_pid_t process;      /* a forked child has neither the thread nor the pool */
-  premap__file *queue;   /* each pinned by the queue */
-  premap__file *running; /* each pinned by the queue still */
+  bool ending;               /* the loop is to close */
+  _Atomic(uv_pid_t) process; /* a forked child has neither the thread nor the pool; atexit asks without the lock, which may not
+                                be free there */
+  premap__file *queue;       /* each pinned by the queue */
+  premap__file *running;     /* each pinned by the queue still */
   unsigned queued;
   unsigned busy;  /* in running */
   unsigned items; /* with libuv */

@@ -203,6 +203,7 @@ typedef struct many {
   wait_node *nodes;
   size_t count; /* of nodes so far: each has a pinned file */
   bool any;     /* waits for the first end, not for all */
+  bool for_ever;
 } many;
 
 /* Pins and starts files until all have a node, or the waiter has what it waits for. On an error *index is the file's. */
@@ -218,7 +219,9 @@ static int link_all(many *of, waiter *who, const premap_file *files, size_t coun
     of->count++;
     if (node_link(node) && of->any)
       break;
-    code = premap__loader_submit(node->file);
+    int started = premap__loader_submit(node->file);
+    /* Who waits for ever loads on this thread what cannot be started, as premap_wait does. */
+    code = of->for_ever ? 0 : started;
   }
   return code;
 }
@@ -243,7 +246,7 @@ static void sleep_for_ever(const many *of, waiter *who) {
 }
 
 static int wait_for_nodes(const many *of, waiter *who, int64_t timeout_ms) {
-  if (timeout_ms < 0)
+  if (of->for_ever)
     sleep_for_ever(of, who);
   else if (!waiter_sleep(who, premap__deadline_ns(timeout_ms)))
     return PREMAP_ETIMEDOUT;
@@ -254,7 +257,7 @@ static int wait_for_many(const premap_file *files, size_t count, int64_t timeout
   *index = 0;
   if (files == NULL || count == 0)
     return PREMAP_EINVAL;
-  many of = {.any = any};
+  many of = {.any = any, .for_ever = timeout_ms < 0};
   of.nodes = count <= SIZE_MAX / sizeof *of.nodes ? malloc(count * sizeof *of.nodes) : NULL;
   waiter who;
   int code = of.nodes == NULL ? PREMAP_ENOMEM : waiter_begin(&who, any ? 1 : count);

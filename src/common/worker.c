@@ -305,7 +305,7 @@ static premap__status prepare_use(premap__file *file) {
     return well;
   premap__status status = premap__region_lock_all(file);
   if (status.code == 0)
-    premap__budget_give_back(file, file->held); /* the system counts locked pages as used */
+    premap__budget_give_back(file, UINT64_MAX); /* the system counts locked pages as used */
   return status;
 }
 
