@@ -290,6 +290,34 @@ Test(fuse, shutdown_does_not_wait_for_ever,
   cr_expect_eq(premap_close(held), 0);
 }
 
+typedef struct shutdowns {
+  premap_file held;
+  int results[2];
+  bool let_go;
+} shutdowns;
+
+static void shut_down_together(void *shared, unsigned index) {
+  shutdowns *all = shared;
+  if (index == 0) {
+    all->results[0] = premap_shutdown(-1);
+  } else if (reaches_state(all->held, PREMAP_FAILED)) { /* by the first, which then waits for the worker */
+    all->results[1] = premap_shutdown(0);
+    how->holds = false;
+    all->let_go = write(releases[1], "", 1) == 1;
+  }
+}
+
+Test(fuse, a_second_shutdown_keeps_its_deadline, .timeout = 20,
+     .description = "it returns while the first waits for ever; else the read would never be let go") {
+  path file = served_file();
+  shutdowns all = {open_held(file.text, PREMAP_BACKING_MAPPED), {1, 1}, false};
+  run_threads(2, shut_down_together, &all);
+  cr_expect(all.let_go);
+  cr_expect_eq(all.results[0], 0);
+  cr_expect_eq(all.results[1], PREMAP_ETIMEDOUT);
+  cr_expect_eq(premap_close(all.held), 0);
+}
+
 Test(fuse, a_dead_server_is_an_error,
      .description = "the server dies under a load: FAILED with a code of its own, and no signal") {
   path file = served_file();

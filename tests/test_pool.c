@@ -88,32 +88,6 @@ Test(pool, no_time_to_shut_down,
   cr_expect_eq(premap_close(file), 0);
 }
 
-typedef struct shutdowns {
-  premap_file file;
-  int results[2];
-} shutdowns;
-
-static void shut_down_together(void *shared, unsigned index) {
-  shutdowns *all = shared;
-  /* The file is cancelled by the first shutdown, which then waits for the worker. */
-  if (index == 1 && !reaches_state(all->file, PREMAP_FAILED))
-    return;
-  all->results[index] = premap_shutdown(index == 0 ? -1 : 0);
-}
-
-Test(pool, shutting_down_twice_at_once, .description = "the second keeps its own deadline while the first waits for ever") {
-  bool kept = false;
-  /* Should the worker come back in the very moment between, the second has nothing to wait for. */
-  for (int round = 0; round < 10 && !kept; round++) {
-    shutdowns all = {start_slow(), {1, 1}};
-    run_threads(2, shut_down_together, &all);
-    cr_expect_eq(all.results[0], 0);
-    kept = all.results[1] == PREMAP_ETIMEDOUT;
-    cr_expect_eq(premap_close(all.file), 0);
-  }
-  cr_expect(kept);
-}
-
 /* ---- The child of a fork */
 
 static int try_in_child(premap_file ready, const char *name) {
