@@ -307,7 +307,7 @@ static void shut_down_together(void *shared, unsigned index) {
   }
 }
 
-Test(fuse, a_second_shutdown_keeps_its_deadline, .timeout = 20,
+Test(fuse, a_second_shutdown_keeps_its_deadline,
      .description = "it returns while the first waits for ever; else the read would never be let go") {
   path file = served_file();
   shutdowns all = {open_held(file.text, PREMAP_BACKING_MAPPED), {1, 1}, false};
