@@ -43,7 +43,7 @@ WRAP(map, (premap__os_file file, premap_mode mode, uint64_t offset, size_t size,
 WRAP(advise, (premap__os_file file, uint64_t offset, void *address, size_t size, premap_advice advice),
      (file, offset, address, size, advice))
 WRAP(lock, (void *address, size_t size), (address, size))
-WRAP(flush, (void *address, size_t size), (address, size))
+WRAP(flush, (premap__os_file file, void *address, size_t size), (file, address, size))
 WRAP(release, (premap__os_file file, uint64_t offset, void *address, size_t size), (file, offset, address, size))
 WRAP(copy_out, (void *buffer, const void *address, size_t size), (buffer, address, size))
 WRAP(resident, (premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes),

@@ -27,6 +27,16 @@
  * such a child has to end by _exit or exec: libuv's own clean-up at exit waits for threads that are not there.
  *
  * Relative paths are resolved when the file is opened, against the working directory of that moment.
+ *
+ * Windows:
+ *  - While a file is mapped nobody can truncate it (ERROR_USER_MAPPED_FILE, 1224), and deleting it may be refused too
+ *    (ERROR_ACCESS_DENIED); renaming it is not. A copied file hinders nobody.
+ *  - Files are opened so that others may read, write, rename and delete them. PREMAP_EBUSY: another program does not share
+ *    the file, or has locked bytes that were to be copied. Mapped bytes know no such locks.
+ *  - Paths may have slashes of both kinds, and up to 32,767 characters. PREMAP_EILSEQ: not valid UTF-8. PREMAP_EFTYPE: the
+ *    name of a device (NUL, CON, COM1).
+ *  - A READ_WRITE file keeps its handle open while it is mapped, since premap_flush needs it.
+ *  - Once a file was started the library's DLL stays loaded: its threads may be in it until the process ends.
  */
 #ifndef PREMAP_PREMAP_H
 #define PREMAP_PREMAP_H
@@ -127,7 +137,9 @@ typedef struct premap_options {
   uint32_t mode;     /* premap_mode */
   uint32_t prefault; /* premap_prefault */
   uint32_t backing;  /* premap_backing */
-  uint32_t advice;   /* premap_advice, given to the system once the pages are in. Anything but NORMAL chooses to map */
+  /* premap_advice, given to the system once the pages are in. Anything but NORMAL chooses to map. Where the system has no such
+   * hint (Windows: SEQUENTIAL, RANDOM) premap_file_info.reason says so. */
+  uint32_t advice;
   uint32_t flags;    /* PREMAP_NOFOLLOW, ... */
   uint32_t pause_us; /* between two chunks: 0 to PREMAP_PAUSE_MAX_US, or PREMAP_PAUSE_AUTO */
   /* First byte of the file to load, and bytes to load (0: to the end). Any offset up to the file's size; at it the region is
@@ -138,7 +150,8 @@ typedef struct premap_options {
   uint64_t chunk_size;
   /* With PREMAP_BENEATH: a directory's descriptor (Windows: handle), duplicated inside the call and closed when the file
    * completes, so that each unfinished file has one open. The path must be relative and may not leave the directory:
-   * PREMAP_EXDEV. Where the system cannot resolve so itself, ".." and symbolic links are refused (PREMAP_EXDEV, PREMAP_ELOOP).
+   * PREMAP_EXDEV. Where the system cannot resolve so itself, ".." and symbolic links are refused (PREMAP_EXDEV, PREMAP_ELOOP);
+   * so on Windows, where that holds for every reparse point, and for names with a colon.
    */
   intptr_t beneath;
 } premap_options;
@@ -214,10 +227,12 @@ typedef struct premap_file_info {
   uint64_t present;      /* bytes of the region that were made present: all with POPULATE or a copy, unless partial is set */
   uint32_t partial;      /* 1: READY with less present than asked for; reason says why */
   uint32_t backing;      /* PREMAP_BACKING_MAPPED or PREMAP_BACKING_COPIED */
-  const char *strategy;  /* how the bytes came in: "none", "advise", "read", "populate", "kernel-copy". Static, never null */
-  const char *reason;    /* why this backing and strategy, or why partial. Static, never null */
-  uint64_t queue_ns;     /* from the start until a thread took it */
-  uint64_t load_ns;      /* from then until READY or FAILED */
+  /* How the bytes came in: "none", "advise", "read", "populate" (one call made the pages present), "kernel-copy" (the kernel
+   * copied a byte of each) or "prefetch" (one call read them, then as kernel-copy). Static, never null. */
+  const char *strategy;
+  const char *reason; /* why this backing and strategy, or why partial. Static, never null */
+  uint64_t queue_ns;  /* from the start until a thread took it */
+  uint64_t load_ns;   /* from then until READY or FAILED */
 } premap_file_info;
 
 #define PREMAP_FILE_INFO_INIT                                                                                                  \
@@ -283,11 +298,13 @@ PREMAP_EXPORT const char *premap_err_name(int code);
  * PREMAP_EIO, PREMAP_ECHANGED (the file has become shorter; where it cannot be asked any more, PREMAP_EIO). */
 PREMAP_EXPORT int premap_populate(premap_file file, uint64_t offset, uint64_t length);
 
-/* Tells the system how the range will be read. PREMAP_ENOTSUP for copied files. */
+/* Tells the system how the range will be read. PREMAP_ENOTSUP for copied files. PREMAP_ENOSYS: the system has no such hint;
+ * Windows knows only NORMAL and WILL_NEED, the latter since Windows 8. */
 PREMAP_EXPORT int premap_advise(premap_file file, uint64_t offset, uint64_t length, premap_advice advice);
 
 /* Keeps the range's pages in memory until premap_unlock or the last close. Populate first: pages not present are locked when
- * touched. Blocks little. PREMAP_ENOMEM or PREMAP_EPERM beyond the limit of lockable memory (ulimit -l). Locks do not nest. A
+ * touched. Blocks little. PREMAP_ENOMEM or PREMAP_EPERM beyond the limit of lockable memory (ulimit -l; on Windows, where the
+ * process's working set is enlarged to hold the locked pages and stays so, what the system allows). Locks do not nest. A
  * copy of up to 1 MiB shares its first and last page with other memory, so it is locked and unlocked as a whole, whatever the
  * range. */
 PREMAP_EXPORT int premap_lock(premap_file file, uint64_t offset, uint64_t length);
@@ -298,14 +315,15 @@ PREMAP_EXPORT int premap_flush(premap_file file, uint64_t offset, uint64_t lengt
 
 /* Lets go of the pages that lie wholly in the range: out of the page tables, and out of the page cache where the system agrees
  * (nobody else maps them). Changes of the file not yet on storage are written first, so it may block. Touching the range reads
- * it again. PREMAP_ENOTSUP for copied and copy-on-write files, whose bytes would be lost, and where premap_check would give it;
+ * it again. On Windows the pages leave this process only, and stay in the cache until memory is wanted.
+ * PREMAP_ENOTSUP for copied and copy-on-write files, whose bytes would be lost, and where premap_check would give it;
  * PREMAP_EINVAL for locked pages. */
 PREMAP_EXPORT int premap_release(premap_file file, uint64_t offset, uint64_t length);
 
-/* How many bytes of the range are in memory now: for a mapped file in the system's page cache, for a copied one all. Any error
- * means unknown: PREMAP_ENOSYS (the system does not tell), PREMAP_EPERM (it tells only those who may write to the file),
- * PREMAP_ECHANGED (the path names another file by now), or what opening the path gave. Without PREMAP_KEEP_OPEN the path is
- * opened to ask. */
+/* How many bytes of the range are in memory now: for a mapped file in the system's page cache (Windows, which does not tell
+ * that: present in this process), for a copied one all. Any error means unknown: PREMAP_ENOSYS (the system does not tell),
+ * PREMAP_EPERM (it tells only those who may write to the file), PREMAP_ECHANGED (the path names another file by now), or what
+ * opening the path gave. Without PREMAP_KEEP_OPEN the path is opened to ask. */
 PREMAP_EXPORT int premap_resident(premap_file file, uint64_t offset, uint64_t length, uint64_t *bytes);
 
 /* Copies length bytes (here 0 means none) from offset to buffer through the kernel: where the file was truncated or its device

@@ -2,9 +2,10 @@
  *
  * budget.c - how much memory and how many maps loads may take.
  *
- * The system counts clean pages of files as reclaimable, those of our own READY files among them: so what is available never
+ * Some systems count clean pages of files as reclaimable, those of our own READY files among them: so what is available never
  * falls while we fill it, and a file larger than memory would push its own beginning out. Therefore the bytes held present by
- * our mapped files are counted here, and subtracted. Copies are private memory, which the system itself counts as used.
+ * our mapped files are counted here, and subtracted; elsewhere only what they grew by since the system was asked. Copies are
+ * private memory, which every system counts as used.
  */
 #include "internal.h"
 
@@ -37,9 +38,10 @@ static int initial_error;
 static uv_once_t once = UV_ONCE_INIT;
 static bool is_read;
 static uint64_t read_ns;
-static uint64_t available; /* less the reserve and what was granted to copies since */
-static uint64_t copying;   /* granted to copies that are not filled yet */
+static premap__os_memory available; /* less the reserve and what was granted to copies since */
+static uint64_t copying;            /* granted to copies that are not filled yet */
 static uint64_t held;
+static uint64_t held_in_use; /* of held, what the system counted as used when it was asked */
 static premap__held *held_files;
 static _Atomic size_t maps;
 static size_t map_limit;
@@ -50,12 +52,14 @@ static void initialize(void) {
   map_limit = limit == SIZE_MAX ? limit : limit / 2;
 }
 
-static bool enough(uint64_t size) {
-  return held <= available && size <= available - held;
-}
-
 static uint64_t less(uint64_t from, uint64_t size) {
   return from > size ? from - size : 0;
+}
+
+/* Of the memory for copies, or of that for pages. */
+static bool enough(const uint64_t *of, uint64_t size) {
+  uint64_t counted_as_free = less(held, held_in_use);
+  return counted_as_free <= *of && size <= *of - counted_as_free;
 }
 
 static uint64_t reserve_of(uint64_t size) {
@@ -67,21 +71,27 @@ static uint64_t reserve_of(uint64_t size) {
   return reserve < size / 2 ? reserve : size / 2;
 }
 
+static void take_from(uint64_t *of, uint64_t size) {
+  if (*of != UINT64_MAX)
+    *of = less(*of, size);
+}
+
 static void read_available(uint64_t now) {
   available = premap__os_memory_available();
-  if (available != UINT64_MAX)
-    available = less(available - reserve_of(available), copying);
+  take_from(&available.for_copies, reserve_of(available.for_copies) + copying);
+  take_from(&available.for_pages, reserve_of(available.for_pages) + copying);
+  held_in_use = available.counts_present_as_free ? 0 : held;
   is_read = true;
   read_ns = now;
 }
 
 /* With the lock held. */
-static bool enough_now(uint64_t size) {
+static bool enough_now(const uint64_t *of, uint64_t size) {
   uint64_t now = premap__now_ns();
   uint64_t age_ns = now - read_ns;
-  if (!is_read || age_ns > FRESH_NS || (age_ns > RETRY_NS && !enough(size)))
+  if (!is_read || age_ns > FRESH_NS || (age_ns > RETRY_NS && !enough(of, size)))
     read_available(now);
-  return enough(size);
+  return enough(of, size);
 }
 
 static bool lock_budget(void) {
@@ -95,11 +105,12 @@ static bool lock_budget(void) {
 bool premap__budget_copy(uint64_t size) {
   if (!lock_budget())
     return false;
-  bool granted = enough_now(size);
-  if (granted)
+  bool granted = enough_now(&available.for_copies, size);
+  if (granted) {
     copying += size;
-  if (granted && available != UINT64_MAX)
-    available -= size;
+    take_from(&available.for_copies, size);
+    take_from(&available.for_pages, size);
+  }
   uv_mutex_unlock(&lock);
   return granted;
 }
@@ -160,7 +171,7 @@ static bool count(premap__file *file, uint64_t size) {
 bool premap__budget_allows(const premap__file *file, uint64_t size) {
   if (!lock_budget())
     return false;
-  bool allowed = enough_now(growth(file, size));
+  bool allowed = enough_now(&available.for_pages, growth(file, size));
   uv_mutex_unlock(&lock);
   return allowed;
 }
@@ -168,7 +179,7 @@ bool premap__budget_allows(const premap__file *file, uint64_t size) {
 bool premap__budget_hold(premap__file *file, uint64_t size) {
   if (!lock_budget())
     return false;
-  bool granted = enough_now(growth(file, size)) && count(file, size);
+  bool granted = enough_now(&available.for_pages, growth(file, size)) && count(file, size);
   uv_mutex_unlock(&lock);
   return granted;
 }

@@ -29,6 +29,7 @@ typedef enum premap__state {
   XX(ADVISE, "advise")                                                                                                         \
   XX(READ, "read")                                                                                                             \
   XX(POPULATE, "populate")                                                                                                     \
+  XX(PREFETCH, "prefetch")                                                                                                     \
   XX(KERNEL_COPY, "kernel-copy")
 
 #define PREMAP__REASON_MAP(XX)                                                                                                 \
@@ -38,6 +39,7 @@ typedef enum premap__state {
   XX(LARGE, "too large to copy")                                                                                               \
   XX(WRITABLE, "read-write files are mapped")                                                                                  \
   XX(ADVISED, "advice needs a mapping")                                                                                        \
+  XX(NO_ADVICE, "mapped, but the system has no such advice")                                                                   \
   XX(LAZY, "no prefault asked, so mapped")                                                                                     \
   XX(EMPTY, "empty file")                                                                                                      \
   XX(UNSIZED, "reports no size, so read to its end")                                                                           \
@@ -178,6 +180,9 @@ void premap__worker_drop_region(premap__file *file);
 /* By the file's policy, chunk by chunk, until the end, an error, the budget's end (sets partial) or the file is no longer
  * LOADING. */
 premap__status premap__prefault(premap__file *file);
+/* Gives the system a hint about a part of the region of a file that loads. That it has no such hint is the file's reason, not
+ * an error. */
+premap__status premap__advise(premap__file *file, size_t position, size_t size, premap_advice advice);
 
 /* ---- budget.c: memory and maps that loads may use */
 

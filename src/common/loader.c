@@ -58,7 +58,7 @@ static struct {
 static uv_once_t once = UV_ONCE_INIT;
 
 static void at_exit(void) {
-  if (loader.process == uv_os_getpid())
+  if (loader.process == uv_os_getpid() && !premap__os_threads_are_gone())
     (void)premap_shutdown(EXIT_MS); /* nobody is left to be told */
 }
 
@@ -256,6 +256,7 @@ static int start_loop(void) {
 
 /* With the lock held, as the whole start is: who comes second waits for it. */
 static int start(void) {
+  premap__os_stay_loaded();
   loader.limit = pool_size();
   int code = probe_threads(loader.limit);
   if (code != 0)

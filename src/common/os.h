@@ -80,7 +80,8 @@ typedef struct premap__os_mapping {
 } premap__os_mapping;
 
 /* Maps size bytes from offset on: any byte; alignment is hidden here. Large maps stand so that the system can use its large
- * pages. PREMAP_ENODEV: the file system cannot map this file. */
+ * pages. PREMAP_ENODEV: the file system cannot map this file. PREMAP_ECHANGED, where maps may not go beyond the end: the file
+ * has become shorter. */
 premap__status premap__os_map(premap__os_file file, premap_mode mode, uint64_t offset, size_t size,
                               premap__os_mapping *mapping);
 void premap__os_unmap(void *base, size_t base_size);
@@ -94,15 +95,17 @@ void premap__os_pages_free(void *pages, size_t size);
 size_t premap__os_page_size(void);
 
 /* Hints about a mapped range. WILL_NEED starts reading and does not wait; file is the mapped file or PREMAP__NO_FILE, and
- * offset the range's place in it, for systems whose hint takes these. */
+ * offset the range's place in it, for systems whose hint takes these. PREMAP_ENOSYS: the system has no such hint. */
 premap__status premap__os_advise(premap__os_file file, uint64_t offset, void *address, size_t size, premap_advice advice);
 
 /* Lock without copying copy-on-write pages. Whole pages; page-aligned address. */
 premap__status premap__os_lock(void *address, size_t size);
 premap__status premap__os_unlock(void *address, size_t size);
 
-/* Writes the range's changes to storage and waits. */
-premap__status premap__os_flush(void *address, size_t size);
+/* Writes the range's changes to storage and waits. file is the mapped file where premap__os_flush_needs_file, else maybe
+ * PREMAP__NO_FILE. */
+premap__status premap__os_flush(premap__os_file file, void *address, size_t size);
+bool premap__os_flush_needs_file(void);
 
 /* Drops whole pages of a clean or shared mapping from the page tables; with a file also from the page cache, after writing what
  * is dirty. Page-aligned address and size. */
@@ -112,6 +115,7 @@ premap__status premap__os_release(premap__os_file file, uint64_t offset, void *a
 
 typedef enum premap__os_way {
   PREMAP__WAY_POPULATE,   /* one call makes the range present */
+  PREMAP__WAY_PREFETCH,   /* one call read it, then the kernel copied a byte of each page */
   PREMAP__WAY_KERNEL_COPY /* the kernel copied a byte of each page */
 } premap__os_way;
 
@@ -127,14 +131,21 @@ premap__status premap__os_copy_out(void *buffer, const void *address, size_t siz
 /* ---- residency.c */
 
 /* Bytes of the file's range that are in the page cache, counted in whole pages but never more than size. mapped is the range's
- * address where the caller has it mapped, or null. PREMAP_ENOSYS or PREMAP_EPERM: unknown; never a guess. */
+ * address where the caller has it mapped, or null: systems that know only of maps count what is present there.
+ * PREMAP_ENOSYS or PREMAP_EPERM: unknown; never a guess. */
 premap__status premap__os_resident(premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes);
 
 /* ---- memory.c */
 
-/* Bytes that could be filled without pushing others out: the least of what the machine and each control group above this
- * process leave, reclaimable file pages counted as free. UINT64_MAX when the system does not tell. */
-uint64_t premap__os_memory_available(void);
+/* Bytes that could be filled without pushing others out: the least of what the machine and each limit on this process leave,
+ * reclaimable file pages counted as free. UINT64_MAX when the system does not tell. */
+typedef struct premap__os_memory {
+  uint64_t for_copies; /* private memory */
+  uint64_t for_pages;  /* files' pages made present */
+  /* Clean pages of files count as free even while they are present here. */
+  bool counts_present_as_free;
+} premap__os_memory;
+premap__os_memory premap__os_memory_available(void);
 
 /* Maps that this process may have; SIZE_MAX when there is no limit. */
 size_t premap__os_map_limit(void);
@@ -145,5 +156,13 @@ void premap__os_yield(void);
 
 /* Leaves the host's asynchronous signals to the host's own threads, on this thread and those it makes. */
 void premap__os_leave_signals(void);
+
+/* ---- module.c */
+
+/* Keeps this library's code in memory to the end of the process, where unloading it beneath a running thread could not be
+ * refused otherwise. */
+void premap__os_stay_loaded(void);
+/* Has the system ended all other threads by now, with whatever locks they held? So it is in a library at exit on Windows. */
+bool premap__os_threads_are_gone(void);
 
 #endif

@@ -59,24 +59,41 @@ static bool take_budget(premap__file *file, size_t position, size_t size, uint64
   return true;
 }
 
+static uint8_t strategy_of(premap__os_way way) {
+  static const uint8_t strategies[] = {[PREMAP__WAY_POPULATE] = PREMAP__STRATEGY_POPULATE,
+                                       [PREMAP__WAY_PREFETCH] = PREMAP__STRATEGY_PREFETCH,
+                                       [PREMAP__WAY_KERNEL_COPY] = PREMAP__STRATEGY_KERNEL_COPY};
+  return strategies[way];
+}
+
 static premap__status populate_chunk(premap__file *file, size_t position, size_t size) {
   size_t done = 0;
   premap__os_way way;
   premap__status status = premap__os_populate((unsigned char *)file->region.data + position, size, &done, &way);
-  file->strategy = way == PREMAP__WAY_POPULATE ? PREMAP__STRATEGY_POPULATE : PREMAP__STRATEGY_KERNEL_COPY;
+  file->strategy = strategy_of(way);
   atomic_fetch_add_explicit(&file->done, done, memory_order_relaxed);
   premap__budget_give_back(file, size - done);
   return status.code != 0 ? tell_cause(file, file->offset + position + done, status) : status;
 }
 
-static premap__status advise_chunk(premap__file *file, size_t position, size_t size) {
+premap__status premap__advise(premap__file *file, size_t position, size_t size, premap_advice advice) {
   uint64_t offset = file->offset + position;
   void *address = (unsigned char *)file->region.data + position;
-  premap__status status = premap__os_advise(file->descriptor, offset, address, size, PREMAP_ADVICE_WILL_NEED);
+  premap__status status = premap__os_advise(file->descriptor, offset, address, size, advice);
+  if (status.code == PREMAP_ENOSYS) {
+    file->reason = PREMAP__REASON_NO_ADVICE;
+    return (premap__status){0, 0};
+  }
+  if (status.code != 0)
+    file->error_offset = offset;
+  return status;
+}
+
+static premap__status advise_chunk(premap__file *file, size_t position, size_t size) {
+  premap__status status = premap__advise(file, position, size, PREMAP_ADVICE_WILL_NEED);
+  file->strategy = file->reason == PREMAP__REASON_NO_ADVICE ? PREMAP__STRATEGY_NONE : PREMAP__STRATEGY_ADVISE;
   if (status.code == 0)
     atomic_fetch_add_explicit(&file->done, size, memory_order_relaxed);
-  else
-    file->error_offset = offset;
   return status;
 }
 
@@ -85,8 +102,6 @@ premap__status premap__prefault(premap__file *file) {
   if (file->prefault == PREMAP_PREFAULT_NONE)
     return status;
   bool populate = file->prefault == PREMAP_PREFAULT_POPULATE;
-  if (!populate)
-    file->strategy = PREMAP__STRATEGY_ADVISE;
   uint64_t exempt = populate && !premap__budget_allows(file, file->region.size) ? resident_bytes(file, 0, file->region.size)
                                                                                 : 0;
   uint64_t chunk_size = file->chunk_size;

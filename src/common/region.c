@@ -207,7 +207,7 @@ int premap_flush(premap_file handle, uint64_t offset, uint64_t length) {
   unsigned char *begin;
   size_t size;
   outer_pages(&found, &begin, &size);
-  code = found.file->mode == PREMAP_READ_WRITE ? premap__os_flush(begin, size).code : PREMAP_ENOTSUP;
+  code = found.file->mode == PREMAP_READ_WRITE ? premap__os_flush(found.file->descriptor, begin, size).code : PREMAP_ENOTSUP;
   return give_back(&found, code);
 }
 
@@ -236,7 +236,8 @@ int premap_check(premap_file handle) {
   if (state != PREMAP__READY) {
     code = state < PREMAP__READY ? PREMAP_EAGAIN : premap__file_code(file, state);
   } else {
-    premap__os_file descriptor = file->descriptor;
+    /* A descriptor that was kept for another purpose would not notice that the path names another file by now. */
+    premap__os_file descriptor = (file->flags & PREMAP_KEEP_OPEN) != 0 ? file->descriptor : PREMAP__NO_FILE;
     premap__os_identity now;
     const premap__os_identity *then = &file->identity;
     code = descriptor != PREMAP__NO_FILE ? premap__os_identify(descriptor, &now).code

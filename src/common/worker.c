@@ -294,9 +294,7 @@ static premap__status prepare_use(premap__file *file) {
     return well;
   if (file->advice != PREMAP_ADVICE_NORMAL && file->backing == PREMAP_BACKING_MAPPED) {
     file->step = PREMAP_STEP_POPULATE;
-    file->error_offset = file->offset;
-    premap__status status = premap__os_advise(file->descriptor, file->offset, file->region.data, file->region.size,
-                                              (premap_advice)file->advice);
+    premap__status status = premap__advise(file, 0, file->region.size, (premap_advice)file->advice);
     if (status.code != 0)
       return status;
   }
@@ -307,6 +305,12 @@ static premap__status prepare_use(premap__file *file) {
   if (status.code == 0)
     premap__budget_give_back(file, UINT64_MAX); /* the system counts locked pages as used */
   return status;
+}
+
+/* Is the descriptor of use once the file is READY? */
+static bool keeps_open(const premap__file *file) {
+  bool may_be_flushed = file->mode == PREMAP_READ_WRITE && file->region.size > 0;
+  return (file->flags & PREMAP_KEEP_OPEN) != 0 || (may_be_flushed && premap__os_flush_needs_file());
 }
 
 bool premap__worker_claim(premap__file *file) {
@@ -326,7 +330,7 @@ void premap__worker_load(premap__file *file) {
   /* All that the load needed goes before anybody hears of its end: who waits for the last of many files then finds no
    * descriptor open. */
   premap__file_close_directory(file);
-  if (status.code != 0 || (file->flags & PREMAP_KEEP_OPEN) == 0)
+  if (status.code != 0 || !keeps_open(file))
     premap__file_close_descriptor(file);
   file->code = status.code;
   file->os_error = status.os_error;

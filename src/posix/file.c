@@ -27,7 +27,8 @@ premap__status premap__posix_check_type(const struct stat *found) {
 premap__status premap__posix_openat(int directory, const char *path, int flags, int *file) {
   int tries = 0;
   for (;;) {
-    /* ThreadSanitizer follows the descriptors of open, but not those of openat: it would take a number that is used again for shared. */
+    /* ThreadSanitizer follows the descriptors of open, but not those of openat: it would take a number that is used again for
+     * shared. */
     *file = directory == AT_FDCWD ? open(path, flags) : openat(directory, path, flags);
     if (*file >= 0)
       return premap__posix_well;

@@ -32,8 +32,8 @@ premap__status premap__os_resident(premap__os_file file, uint64_t offset, size_t
 
 /* sysconf's free pages, where it has them, leave out the page cache: on a machine that has run for a while nothing would be
  * left. */
-uint64_t premap__os_memory_available(void) {
-  return UINT64_MAX;
+premap__os_memory premap__os_memory_available(void) {
+  return (premap__os_memory){.for_copies = UINT64_MAX, .for_pages = UINT64_MAX, .counts_present_as_free = true};
 }
 
 size_t premap__os_map_limit(void) {

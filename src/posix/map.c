@@ -120,7 +120,12 @@ premap__status premap__os_advise(premap__os_file file, uint64_t offset, void *ad
   return os_error != 0 ? premap__os_error(os_error) : premap__posix_well;
 }
 
-premap__status premap__os_flush(void *address, size_t size) {
+bool premap__os_flush_needs_file(void) {
+  return false;
+}
+
+premap__status premap__os_flush(premap__os_file file, void *address, size_t size) {
+  (void)file;
   premap__posix_range pages = premap__posix_pages_over(address, size);
   int result;
   do {

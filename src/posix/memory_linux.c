@@ -40,7 +40,7 @@ bool premap__posix_find_number(const char *text, const char *key, uint64_t *numb
   return false;
 }
 
-uint64_t premap__os_memory_available(void) {
+premap__os_memory premap__os_memory_available(void) {
   uint64_t least = premap__posix_cgroup_available("");
   char text[4096];
   uint64_t machine_kib;
@@ -48,7 +48,7 @@ uint64_t premap__os_memory_available(void) {
       premap__posix_find_number(text, "MemAvailable:", &machine_kib) && machine_kib * 1024 < least) {
     least = machine_kib * 1024;
   }
-  return least;
+  return (premap__os_memory){.for_copies = least, .for_pages = least, .counts_present_as_free = true};
 }
 
 size_t premap__os_map_limit(void) {

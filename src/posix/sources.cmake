@@ -7,7 +7,7 @@
 include(CheckStructHasMember)
 include(CheckSymbolExists)
 
-set(PREMAP_POSIX_SOURCES beneath.c copy.c error.c file.c lock.c map.c memory.c pipe.c populate.c residency.c)
+set(PREMAP_POSIX_SOURCES beneath.c copy.c error.c file.c lock.c map.c memory.c module.c pipe.c populate.c residency.c)
 set(PREMAP_POSIX_LINUX_SOURCES beneath_linux.c cgroup_linux.c copy_linux.c lock_linux.c memory_linux.c pages_linux.c
                                populate_linux.c residency_linux.c)
 set(PREMAP_POSIX_GENERIC_SOURCES generic.c)
