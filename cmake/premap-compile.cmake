@@ -21,6 +21,9 @@ function(premap_compile target)
                C_EXTENSIONS OFF
                C_VISIBILITY_PRESET hidden
                COMPILE_WARNING_AS_ERROR ${PREMAP_WARNINGS_AS_ERRORS})
+  # MSVC has C11's atomics behind an option, and calls most of C's own library deprecated.
+  target_compile_options(${target} PRIVATE $<$<C_COMPILER_ID:MSVC>:/experimental:c11atomics;/utf-8;/W3>)
+  target_compile_definitions(${target} PRIVATE $<$<PLATFORM_ID:Windows>:_CRT_SECURE_NO_WARNINGS>)
   if(PROJECT_IS_TOP_LEVEL)
     target_compile_options(
       ${target} PRIVATE $<$<C_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra;-Wconversion;-Wshadow;-Wstrict-prototypes>)

@@ -54,6 +54,9 @@ foreach(folder IN ITEMS LIBDIR INCLUDEDIR)
     string(PREPEND pkgconfig_${folder} "\${prefix}/")
   endif()
 endforeach()
+# The system's own libraries that the backend needs.
+list(TRANSFORM PREMAP_SYSTEM_LIBRARIES PREPEND -l OUTPUT_VARIABLE pkgconfig_libraries)
+list(JOIN pkgconfig_libraries " " pkgconfig_libraries)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/premap.pc.in ${PROJECT_BINARY_DIR}/premap.pc @ONLY)
 install(
   FILES ${PROJECT_BINARY_DIR}/premap.pc
