@@ -18,8 +18,10 @@ bool premap__posix_read_text(const char *path, char *text, size_t capacity) {
   premap__status status;
   do {
     status = premap__os_read(file, text + length, capacity - 1 - length, length, &got);
+    if (status.code != 0)
+      break;
     length += got;
-  } while (status.code == 0 && got > 0 && length < capacity - 1);
+  } while (got > 0 && length < capacity - 1);
   premap__os_close(file);
   text[length] = '\0';
   return status.code == 0;

@@ -28,8 +28,6 @@ static premap__status open_entry(HANDLE directory, wchar_t *name, size_t length,
   return NT_SUCCESS(status) ? premap__win32_well : premap__win32_nt_error(status);
 }
 
-/* Every kind of reparse point is refused here: of one that is not a link what lies behind it would have to be opened by name.
- */
 /* Every kind of reparse point is refused: of one that is not a link what lies behind it would have to be opened by name. */
 static premap__status enter(HANDLE directory, wchar_t *name, size_t length, ACCESS_MASK access, ULONG options,
                             HANDLE *entered) {

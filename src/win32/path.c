@@ -15,10 +15,15 @@ static const wchar_t verbatim_share[] = L"\\\\?\\UNC\\";
 static const wchar_t device[] = L"\\\\.\\";
 static const wchar_t share[] = L"\\\\";
 
+/* With the NUL. Beyond that the system's calls fail by other codes, or not at all. */
+enum { LONGEST = 32767 };
+
 premap__status premap__win32_widen(const char *text, wchar_t **wide) {
   int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, NULL, 0);
   if (length == 0)
     return premap__win32_last_error();
+  if (length > LONGEST)
+    return premap__os_error(ERROR_FILENAME_EXCED_RANGE);
   wchar_t *made = malloc((size_t)length * sizeof *made);
   if (made == NULL)
     return premap__os_error(ERROR_NOT_ENOUGH_MEMORY);
