@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_torture.c - each fallible call below the core fails once, in turn: the system's (the seam's functions) and malloc's. Whatever fails,
- * the outcome must be READY with the right bytes or a clean error, and nothing may leak.
+ * test_torture.c - each fallible call below the core fails once, in turn: the system's (the seam's functions) and malloc's.
+ * Whatever fails, the outcome must be READY with the right bytes or a clean error, and nothing may leak.
  *
- * The linker's --wrap puts the functions here between the core and its backend, so this program is linked with the static library. All
- * runs on this thread (premap_wait loads inline), so that the n-th call is always the same call.
+ * The linker's --wrap puts the functions here between the core and its backend, so this program is linked with the static
+ * library. All runs on this thread (premap_wait loads inline), so that the n-th call is always the same call.
  */
 #include "support.h"
 
 #include "../src/common/os.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 static bool is_armed;
 static long calls;   /* fallible calls so far */
 static long fail_at; /* the call that fails, from 1; 0: none */
+static bool refuses_to_populate;
 
 static bool fails_now(void) {
   return is_armed && ++calls == fail_at;
@@ -52,10 +50,12 @@ WRAP(resident, (premap__os_file file, uint64_t offset, size_t size, void *mapped
 premap__status __real_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
 premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
 premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way) {
+  *done = 0;
+  *way = PREMAP__WAY_KERNEL_COPY;
+  if (refuses_to_populate)
+    return (premap__status){PREMAP_ENOSYS, 0};
   if (!fails_now())
     return __real_premap__os_populate(address, size, done, way);
-  *done = 0;
-  *way = PREMAP__WAY_POPULATE;
   return failed();
 }
 
@@ -152,6 +152,7 @@ static void torture(const scenario *what, intptr_t descriptor) {
     if (calls < fail_at)
       break;
   }
+  cr_log_info("%s: %ld calls failed in turn", what->name, fail_at - 1);
   cr_assert_gt(fail_at, 3, "%s: only %ld calls could fail: are they wrapped?", what->name, fail_at);
 }
 
@@ -190,11 +191,27 @@ Test(torture, read_write_advised_file, .description = "each call of a read-write
 }
 
 Test(torture, beneath_a_directory, .description = "each call of a load beneath a directory fails once") {
-  int beneath = open(path_of("").text, O_RDONLY | O_DIRECTORY);
-  cr_assert_geq(beneath, 0);
+  uv_file beneath = open_own(path_of("").text, UV_FS_O_RDONLY);
   scenario what = default_scenario("beneath", "large");
   what.options.flags = PREMAP_BENEATH;
-  what.options.beneath = beneath;
+  what.options.beneath = descriptor_of(beneath);
   torture(&what, -1);
-  close(beneath);
+  close_own(beneath);
+}
+
+Test(torture, a_system_that_refuses_to_populate,
+     .description = "a sandbox forbids it: READY and partial, by advice, and the reason says so") {
+  refuses_to_populate = true;
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  premap_region region;
+  premap_file handle = premap_create(make_file("file", 9 * MIB, 1).text, &options);
+  cr_expect_eq(premap_wait(handle, -1, &region), PREMAP_PARTIAL);
+  premap_file_info info = info_of(handle);
+  cr_expect_eq(info.partial, 1);
+  cr_expect_eq(info.present, 0);
+  cr_expect_str_eq(info.strategy, "advise");
+  cr_expect_str_eq(info.reason, "the system does not let pages be made present");
+  cr_expect(pattern_equals(region.data, region.size, 1, 0));
+  cr_expect_eq(premap_populate(handle, 0, 0), PREMAP_ENOSYS);
+  cr_expect_eq(premap_close(handle), 0);
 }

@@ -295,7 +295,8 @@ PREMAP_EXPORT const char *premap_err_name(int code);
  * start; length 0 means to its end; a range beyond the region is PREMAP_ERANGE. An empty region succeeds. */
 
 /* Makes the range present again, on the calling thread: blocks for the reading. PREMAP_PARTIAL: the memory budget allows less.
- * PREMAP_EIO, PREMAP_ECHANGED (the file has become shorter; where it cannot be asked any more, PREMAP_EIO). */
+ * PREMAP_EIO, PREMAP_ECHANGED (the file has become shorter; where it cannot be asked any more, PREMAP_EIO), PREMAP_ENOSYS (the
+ * system does not let pages be made present). */
 PREMAP_EXPORT int premap_populate(premap_file file, uint64_t offset, uint64_t length);
 
 /* Tells the system how the range will be read. PREMAP_ENOTSUP for copied files. PREMAP_ENOSYS: the system has no such hint;
@@ -328,7 +329,7 @@ PREMAP_EXPORT int premap_resident(premap_file file, uint64_t offset, uint64_t le
 
 /* Copies length bytes (here 0 means none) from offset to buffer through the kernel: where the file was truncated or its device
  * fails, gives PREMAP_ECHANGED or PREMAP_EIO where a plain read of the region would raise a signal. buffer may then be partly
- * written. */
+ * written. PREMAP_ENOSYS: the system does not let a process be read so. */
 PREMAP_EXPORT int premap_copy_out(premap_file file, uint64_t offset, void *buffer, size_t length);
 
 /* Has the file changed since it was loaded? Compares identity, size and times by opening the path again, or through the

@@ -45,6 +45,7 @@ typedef enum premap__state {
   XX(UNSIZED, "reports no size, so read to its end")                                                                           \
   XX(UNMAPPABLE, "its file system refuses to map, so read")                                                                    \
   XX(MAP_LIMIT, "the limit of maps is reached, so read")                                                                       \
+  XX(NOT_PRESENT, "the system does not let pages be made present")                                                             \
   XX(BUDGET, "the memory budget is reached")
 
 #define XX(name, text) PREMAP__STRATEGY_##name,

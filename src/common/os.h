@@ -121,11 +121,11 @@ typedef enum premap__os_way {
 
 /* Makes every page of a mapped range present for reading. *done is always set: the bytes from address on that certainly are
  * present, size when the status is well. PREMAP_EFAULT: the page at *done cannot be had (truncated, or an I/O error: the caller
- * finds out which). *way tells how it was done. */
+ * finds out which). PREMAP_ENOSYS: the system refuses to do that for any page. *way tells how it was done. */
 premap__status premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
 
-/* Copies mapped memory through the kernel, which fails with PREMAP_EFAULT at a page that cannot be had instead of raising a
- * signal. */
+/* Copies mapped memory through the kernel (PREMAP_ENOSYS: it refuses to), which fails with PREMAP_EFAULT at a page that cannot
+ * be had instead of raising a signal. */
 premap__status premap__os_copy_out(void *buffer, const void *address, size_t size);
 
 /* ---- residency.c */

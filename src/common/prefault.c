@@ -66,10 +66,22 @@ static uint8_t strategy_of(premap__os_way way) {
   return strategies[way];
 }
 
+/* The system does not let pages be made present, so that hints are all that is left. */
+static premap__status settle_for_advice(premap__file *file, size_t position) {
+  premap__budget_give_back(file, UINT64_MAX);
+  premap__status status = premap__advise(file, position, file->region.size - position, PREMAP_ADVICE_WILL_NEED);
+  file->strategy = PREMAP__STRATEGY_ADVISE;
+  file->partial = 1;
+  file->reason = PREMAP__REASON_NOT_PRESENT;
+  return status;
+}
+
 static premap__status populate_chunk(premap__file *file, size_t position, size_t size) {
   size_t done = 0;
   premap__os_way way;
   premap__status status = premap__os_populate((unsigned char *)file->region.data + position, size, &done, &way);
+  if (status.code == PREMAP_ENOSYS)
+    return settle_for_advice(file, position);
   file->strategy = strategy_of(way);
   atomic_fetch_add_explicit(&file->done, done, memory_order_relaxed);
   premap__budget_give_back(file, size - done);
@@ -106,7 +118,7 @@ premap__status premap__prefault(premap__file *file) {
                                                                                 : 0;
   uint64_t chunk_size = file->chunk_size;
   size_t size;
-  for (size_t position = 0; position < file->region.size && status.code == 0; position += size) {
+  for (size_t position = 0; position < file->region.size && status.code == 0 && !file->partial; position += size) {
     if (!premap__worker_is_wanted(file))
       return (premap__status){PREMAP_ECANCELED, 0};
     if (position > 0 && file->pause_us > 0)

@@ -8,6 +8,8 @@ premap__status premap__os_copy_out(void *buffer, const void *address, size_t siz
   SIZE_T copied = 0;
   if (ReadProcessMemory(GetCurrentProcess(), address, buffer, size, &copied))
     return premap__win32_well;
-  /* Whatever the call says: memory of ours that the kernel cannot read. */
-  return (premap__status){PREMAP_EFAULT, (int)GetLastError()};
+  /* Denied: not these bytes, but the service, by a sandbox or a debugger. Else it is memory of ours that the kernel cannot
+   * read, whatever the call says. */
+  DWORD error = GetLastError();
+  return (premap__status){error == ERROR_ACCESS_DENIED ? PREMAP_ENOSYS : PREMAP_EFAULT, (int)error};
 }
