@@ -46,11 +46,11 @@ static protection protection_of(premap_mode mode) {
   }
 }
 
-/* Unlike mmap the calls refuse what lies beyond the end, by codes that mean other things as well. */
-static premap__status map_error(HANDLE file, uint64_t end) {
+/* Unlike mmap the calls refuse what lies beyond the end, each by codes that mean something else elsewhere. The size the file
+ * has by now would not tell: it may have grown again. */
+static premap__status section_error(void) {
   premap__status status = premap__win32_last_error();
-  LARGE_INTEGER size;
-  if (GetFileSizeEx(file, &size) && (uint64_t)size.QuadPart < end)
+  if (status.os_error == ERROR_FILE_INVALID) /* it is empty */
     status.code = PREMAP_ECHANGED;
   else if (status.code == PREMAP_ENOTSUP ||
            status.code == PREMAP_EINVAL) /* our arguments are right, so it is the file's kind */
@@ -58,9 +58,16 @@ static premap__status map_error(HANDLE file, uint64_t end) {
   return status;
 }
 
+/* The section allows this access, and the arguments are right: so it can only be too short. */
+static premap__status view_error(void) {
+  premap__status status = premap__win32_last_error();
+  if (status.os_error == ERROR_ACCESS_DENIED || status.os_error == ERROR_INVALID_PARAMETER)
+    status.code = PREMAP_ECHANGED;
+  return status;
+}
+
 premap__status premap__os_map(premap__os_file file, premap_mode mode, uint64_t offset, size_t size,
                               premap__os_mapping *mapping) {
-  HANDLE handle = premap__win32_handle(file);
   size_t granularity = system_info().dwAllocationGranularity;
   size_t before = (size_t)(offset & (granularity - 1));
   size_t page = premap__os_page_size();
@@ -69,12 +76,12 @@ premap__status premap__os_map(premap__os_file file, premap_mode mode, uint64_t o
 
   /* Of the file's own size: a size given here would enlarge a file that was truncated a moment ago. */
   protection allowed = protection_of(mode);
-  HANDLE section = CreateFileMappingW(handle, NULL, allowed.section, 0, 0, NULL);
+  HANDLE section = CreateFileMappingW(premap__win32_handle(file), NULL, allowed.section, 0, 0, NULL);
   if (section == NULL)
-    return map_error(handle, offset + size);
+    return section_error();
   uint64_t begin = offset - before;
   char *base = MapViewOfFile(section, allowed.view, (DWORD)(begin >> 32), (DWORD)begin, before + size);
-  premap__status status = base == NULL ? map_error(handle, offset + size) : premap__win32_well;
+  premap__status status = base == NULL ? view_error() : premap__win32_well;
   CloseHandle(section); /* the view keeps what it needs of it */
   if (base != NULL)
     *mapping = (premap__os_mapping){.data = base + before, .base = base, .base_size = (before + size + page - 1) & ~(page - 1)};
