@@ -19,7 +19,7 @@ static premap_file load(const char *path, premap_region *region) {
   bool is_input = strcmp(path, "-") == 0;
   if (is_input)
     how.flags = PREMAP_KEEP_OPEN; /* it has no path by which premap_check could find it again */
-  premap_file file = is_input ? premap_open_fd(0, &how) : premap_create(path, &how);
+  premap_file file = is_input ? premap_open_fd(system_standard_input(), &how) : premap_create(path, &how);
   int code = file < 0 ? (int)file : premap_wait(file, -1, region);
   if (code >= 0)
     return file;

@@ -162,7 +162,8 @@ static void hold(const load_run *run) {
   char bytes[TEXT_AMOUNT_SIZE];
   text_amount(bytes, (double)run->totals.bytes);
   if (!run->options->quiet)
-    fprintf(stderr, "premap: holding %zu files, %s, until SIGINT or SIGTERM\n", run->totals.ready, bytes);
+    fprintf(stderr, "premap: holding %zu files, %s, until interrupted\n", run->totals.ready, bytes);
+  fflush(stderr);
   system_wait_for_signal();
 }
 

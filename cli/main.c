@@ -30,7 +30,7 @@ typedef struct cli_command {
 static const cli_command commands[] = {
     {"load", COMMAND_LOAD, command_load, "load files into memory, all at once", "PATH...",
      "  premap load model.bin                       load a file\n"
-     "  premap load --hold assets/                  keep a directory in memory until SIGINT or SIGTERM\n"
+     "  premap load --hold assets/                  keep a directory in memory until interrupted\n"
      "  find . -name '*.so' -print0 | premap load -0 -\n"
      "  premap load --json *.bin | jq .seconds\n",
      "A directory stands for the regular files beneath it, and - for names read from standard input.\n"
@@ -85,7 +85,9 @@ static void print_help(FILE *to) {
 
 static int unknown_command(const char *name) {
   char *visible = text_visible(name);
-  fprintf(stderr, "premap: unknown command '%s' (there are load, cat, status, evict, help)\nTry 'premap --help'.\n", visible);
+  fputs("premap: unknown command '", stderr);
+  system_print(stderr, visible);
+  fputs("' (there are load, cat, status, evict, help)\nTry 'premap --help'.\n", stderr);
   free(visible);
   return EXIT_WRONG_USAGE;
 }
@@ -141,14 +143,14 @@ static int dispatch(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-  system_prepare();
+  system_prepare(&argc, &argv);
   int status = dispatch(argc, argv);
   if (status == EXIT_SUCCESS && !report_end())
     status = EXIT_FAILURE;
   /* A normal exit would wait for a load that hangs. */
   if (premap_shutdown(FAREWELL_MS) == PREMAP_ETIMEDOUT) {
     fflush(NULL);
-    _Exit(status);
+    system_end_at_once(status);
   }
   return status;
 }

@@ -25,7 +25,9 @@ typedef struct name_list {
   char bytes[NAME_CAPACITY];
 } name_list;
 
-static bool visit_name(char *name, size_t length, system_visit *visit, void *context) {
+static bool visit_name(const name_list *list, char *name, size_t length, system_visit *visit, void *context) {
+  if (list->separator == '\n')
+    length = system_line_length(name, length);
   if (length == 0)
     return true;
   /* C would take what is before the NUL for the name: another file, perhaps. */
@@ -40,14 +42,14 @@ static bool visit_whole_names(name_list *list, system_visit *visit, void *contex
   char *name = list->bytes;
   char *end = list->bytes + list->length;
   for (char *stop; (stop = memchr(name, list->separator, (size_t)(end - name))) != NULL; name = stop + 1)
-    if (!visit_name(name, (size_t)(stop - name), visit, context))
+    if (!visit_name(list, name, (size_t)(stop - name), visit, context))
       return false;
   list->length = (size_t)(end - name);
   memmove(list->bytes, name, list->length);
   return true;
 }
 
-static bool visit_input(name_list *list, int input, system_visit *visit, void *context) {
+static bool visit_input(name_list *list, intptr_t input, system_visit *visit, void *context) {
   for (;;) {
     /* One byte stays for the NUL that ends the last name. */
     size_t room = sizeof list->bytes - 1 - list->length;
@@ -60,7 +62,7 @@ static bool visit_input(name_list *list, int input, system_visit *visit, void *c
     } else if (got < 0) {
       return visit(context, list->title, (int)got);
     } else if (got == 0) {
-      return visit_name(list->bytes, list->length, visit, context);
+      return visit_name(list, list->bytes, list->length, visit, context);
     } else {
       list->length += (size_t)got;
       if (!visit_whole_names(list, visit, context))
@@ -75,7 +77,7 @@ static bool visit_list(const char *path, bool nul_separated, system_visit *visit
   list.title = path != NULL ? path : "standard input";
   list.separator = nul_separated ? '\0' : '\n';
   list.length = 0;
-  int input;
+  intptr_t input;
   int code = system_input_open(path, &input);
   if (code != 0)
     return visit(context, list.title, code);

@@ -5,13 +5,13 @@
 #include "options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <premap/premap.h>
 
+#include "system.h"
 #include "text.h"
 
 #define WORKERS_MAX 1024 /* libuv takes no more */
@@ -48,7 +48,7 @@ static const cli_flag flags[] = {
     {"offset", 0, FLAG_BYTES, offsetof(cli_options, offset), COMMAND_LOAD, "BYTES", "first byte to load of each file; suffixes K, M, G, T"},
     {"length", 0, FLAG_BYTES, offsetof(cli_options, length), COMMAND_LOAD, "BYTES", "bytes to load of each file (0: to its end)"},
     {"lock", 0, FLAG_SWITCH, offsetof(cli_options, lock), COMMAND_LOAD, NULL, "lock the pages in memory"},
-    {"hold", 0, FLAG_SWITCH, offsetof(cli_options, hold), COMMAND_LOAD, NULL, "keep the files loaded until SIGINT or SIGTERM"},
+    {"hold", 0, FLAG_SWITCH, offsetof(cli_options, hold), COMMAND_LOAD, NULL, "keep the files loaded until interrupted"},
     {"touch", 0, FLAG_SWITCH, offsetof(cli_options, touch), COMMAND_LOAD, NULL, "then touch every page twice; count page faults"},
     {"timeout", 0, FLAG_SECONDS, offsetof(cli_options, timeout_ms), COMMAND_LOAD, "SECONDS", "cancel what is not loaded by then"},
     {"workers", 0, FLAG_WORKERS, offsetof(cli_options, workers), COMMAND_LOAD, "N", "threads that load (4, or the processors if more)"},
@@ -158,65 +158,98 @@ static bool flag_set(const cli_flag *flag, cli_options *options, const char *val
   return false;
 }
 
-/* Writes the command's flags in getopt_long's terms. Long ones come back as their place in the table, and 256. */
-static void describe(unsigned command, struct option *names, char *letters) {
-  *letters++ = ':';
-  for (size_t i = 0; i < FLAG_COUNT; i++) {
-    if ((flags[i].commands & command) == 0)
-      continue;
-    *names++ = (struct option){flags[i].name, flags[i].argument != NULL ? required_argument : no_argument, NULL, (int)i + 256};
-    if (flags[i].letter != 0)
-      *letters++ = flags[i].letter;
-  }
-  *names = (struct option){NULL, 0, NULL, 0};
-  *letters = '\0';
-}
+/* ---- The words. getopt_long, of which this does the part that is used, is not everywhere. */
 
-static const cli_flag *flag_found(int found) {
-  if (found >= 256)
-    return &flags[found - 256];
-  for (size_t i = 0; i < FLAG_COUNT; i++)
-    if (flags[i].letter == found)
-      return &flags[i];
-  return NULL;
-}
+typedef struct cli_words {
+  unsigned command;
+  const char *title; /* the command's name */
+  int count;
+  char **words;
+  int next; /* of these the first that is not read yet */
+} cli_words;
 
-static bool complain(const char *command, const char *what, const char *argument) {
+static bool complain(const cli_words *words, const char *what, const char *argument) {
   char *visible = text_visible(argument);
-  fprintf(stderr, "premap %s: %s '%s'\nTry 'premap %s --help'.\n", command, what, visible, command);
+  fprintf(stderr, "premap %s: %s '", words->title, what);
+  system_print(stderr, visible);
+  fprintf(stderr, "'\nTry 'premap %s --help'.\n", words->title);
   free(visible);
   return false;
 }
 
-bool options_read(cli_options *options, unsigned command, int argc, char **argv) {
-  struct option names[FLAG_COUNT + 1];
-  char letters[FLAG_COUNT + 2];
-  describe(command, names, letters);
-
-  *options = (cli_options){.prefault = PREMAP_PREFAULT_POPULATE, .timeout_ms = -1};
-  opterr = 0;
-  optind = 1;
-  for (int found; (found = getopt_long(argc, argv, letters, names, NULL)) != -1;) {
-    char letter[3] = {'-', (char)optopt, '\0'};
-    const char *word = optopt > 0 && optopt < 256 ? letter : argv[optind - 1];
-    if (found == '?' && optopt >= 256)
-      return complain(argv[0], "takes no argument:", word);
-    if (found == '?')
-      return complain(argv[0], "unknown option", word);
-    if (found == ':')
-      return complain(argv[0], "an argument is missing after", word);
-    const cli_flag *flag = flag_found(found);
-    if (!flag_set(flag, options, optarg)) {
-      char what[64];
-      snprintf(what, sizeof what, "--%s cannot be", flag->name);
-      return complain(argv[0], what, optarg);
-    }
+/* The flag whose name this is, or the only one whose name begins so. */
+static const cli_flag *flag_named(unsigned command, const char *name, size_t length) {
+  const cli_flag *found = NULL;
+  bool is_ambiguous = false;
+  for (const cli_flag *flag = flags; flag < flags + FLAG_COUNT; flag++) {
+    if ((flag->commands & command) == 0 || strncmp(flag->name, name, length) != 0)
+      continue;
+    if (flag->name[length] == '\0')
+      return flag;
+    is_ambiguous = found != NULL;
+    found = flag;
   }
-  options->paths = argv + optind;
-  options->path_count = argc - optind;
-  if (options->path_count == 0 && options->from == NULL && !options->help) {
-    fprintf(stderr, "premap %s: no path given\nTry 'premap %s --help'.\n", argv[0], argv[0]);
-    return false;
+  return is_ambiguous ? NULL : found;
+}
+
+static const cli_flag *flag_lettered(unsigned command, char letter) {
+  for (const cli_flag *flag = flags; flag < flags + FLAG_COUNT; flag++)
+    if ((flag->commands & command) != 0 && flag->letter == letter)
+      return flag;
+  return NULL;
+}
+
+/* --name, --name=value or --name value */
+static bool read_named(cli_words *words, cli_options *options, const char *word) {
+  const char *name = word + 2;
+  size_t length = strcspn(name, "=");
+  const char *value = name[length] == '=' ? name + length + 1 : NULL;
+  const cli_flag *flag = flag_named(words->command, name, length);
+  if (flag == NULL)
+    return complain(words, "unknown option", word);
+  if (flag->argument == NULL && value != NULL)
+    return complain(words, "takes no argument:", word);
+  if (flag->argument != NULL && value == NULL) {
+    if (words->next == words->count)
+      return complain(words, "an argument is missing after", word);
+    value = words->words[words->next++];
+  }
+  if (flag_set(flag, options, value))
+    return true;
+  char what[64];
+  snprintf(what, sizeof what, "--%s cannot be", flag->name);
+  return complain(words, what, value);
+}
+
+/* -q, or -q0: no flag that has a letter takes an argument. */
+static bool read_letters(cli_words *words, cli_options *options, const char *word) {
+  for (const char *letter = word + 1; *letter != '\0'; letter++) {
+    const cli_flag *flag = flag_lettered(words->command, *letter);
+    if (flag == NULL)
+      return complain(words, "unknown option", (char[]){'-', *letter, '\0'});
+    flag_set(flag, options, NULL);
   }
   return true;
+}
+
+bool options_read(cli_options *options, unsigned command, int argc, char **argv) {
+  cli_words words = {.command = command, .title = argv[0], .count = argc, .words = argv, .next = 1};
+  *options = (cli_options){.prefault = PREMAP_PREFAULT_POPULATE, .timeout_ms = -1};
+  /* They move up over the flags between them, which have been read by then. */
+  options->paths = argv + 1;
+  bool takes_flags = true;
+  while (words.next < words.count) {
+    char *word = argv[words.next++];
+    bool is_path = !takes_flags || word[0] != '-' || word[1] == '\0';
+    if (is_path)
+      options->paths[options->path_count++] = word;
+    else if (strcmp(word, "--") == 0)
+      takes_flags = false;
+    else if (word[1] == '-' ? !read_named(&words, options, word) : !read_letters(&words, options, word))
+      return false;
+  }
+  if (options->path_count > 0 || options->from != NULL || options->help)
+    return true;
+  fprintf(stderr, "premap %s: no path given\nTry 'premap %s --help'.\n", argv[0], argv[0]);
+  return false;
 }

@@ -44,8 +44,8 @@ bool report_has_color(void) {
 /* ---- Failures */
 
 static const char *step_name(unsigned step) {
-  static const char *const names[] = {"load", "open", "size", "map", "read", "populate", "lock"};
-  _Static_assert(sizeof names / sizeof names[0] == PREMAP_STEP_LOCK + 1, "a name for each step");
+  static const char *const names[] = {"load", "open", "size", "map", "read", "populate", "lock", "evict"};
+  _Static_assert(sizeof names / sizeof names[0] == REPORT_STEP_EVICT + 1, "a name for each step");
   return step < sizeof names / sizeof names[0] ? names[step] : names[0];
 }
 
@@ -82,7 +82,10 @@ static char *failure_message(const cli_failure *failure) {
 
 void report_complaint(const char *text) {
   progress_hide();
-  fprintf(stderr, "%spremap:%s %s\n", report.has_error_color ? RED : "", report.has_error_color ? COLOR_END : "", text);
+  fprintf(stderr, "%spremap:%s ", report.has_error_color ? RED : "", report.has_error_color ? COLOR_END : "");
+  system_print(stderr, text);
+  fputc('\n', stderr);
+  fflush(stderr);
 }
 
 void report_failure(const cli_failure *failure) {
@@ -124,6 +127,9 @@ static void set_path(json_t *object, const char *path) {
 }
 
 void report_printed(void) {
+  /* Buffered it would come after the failures, where the system knows no buffering by lines. */
+  if (report.is_terminal)
+    fflush(stdout);
   if (ferror(stdout) && report.output_error == 0)
     report.output_error = errno;
 }
@@ -140,12 +146,15 @@ void report_json(const char *path, json_t *fields) {
   json_decref(fields);
   /* A terminal might obey the control characters beyond ASCII, which JSON lets pass. */
   size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(DIGITS) | (report.is_terminal ? JSON_ENSURE_ASCII : 0);
-  progress_hide();
-  if (json_dumpf(object, stdout, flags) != 0 && !ferror(stdout))
-    text_no_memory();
-  putchar('\n');
+  char *line = json_dumps(object, flags);
   json_decref(object);
+  if (line == NULL)
+    text_no_memory();
+  progress_hide();
+  system_print(stdout, line);
+  putchar('\n');
   report_printed();
+  free(line);
 }
 
 bool report_end(void) {

@@ -14,12 +14,15 @@
 /* The JSON's version: grows when a key changes its meaning or goes. */
 #define REPORT_SCHEMA 1
 
+/* One of the command's own, beyond premap_step. */
+#define REPORT_STEP_EVICT (PREMAP_STEP_LOCK + 1)
+
 /* Why a path has no result. */
 typedef struct cli_failure {
   const char *path;
   int code;
   int os_error;
-  unsigned step;    /* premap_step */
+  unsigned step;    /* premap_step or REPORT_STEP_EVICT */
   premap_file file; /* whose message tells more; negative: none */
 } cli_failure;
 

@@ -10,6 +10,7 @@
 
 #include "names.h"
 #include "report.h"
+#include "system.h"
 #include "text.h"
 
 #define BAR_CELLS 10
@@ -48,7 +49,8 @@ typedef struct file_survey {
 
 static file_residency ask(premap_file file) {
   file_residency residency = {0, NULL};
-  int code = premap_resident(file, 0, 0, &residency.bytes);
+  /* Where the system keeps that to itself the library counts what is present in this process, which has only just mapped it. */
+  int code = system_reaches_cache() ? premap_resident(file, 0, 0, &residency.bytes) : PREMAP_ENOSYS;
   if (code < 0)
     residency.reason = premap_strerror(code);
   return residency;
@@ -57,11 +59,13 @@ static file_residency ask(premap_file file) {
 static void find_open(file_finding *finding, bool evicts) {
   premap_file file = finding->file;
   finding->before = ask(file);
-  int code = evicts ? premap_release(file, 0, 0) : 0;
+  int code = 0;
+  if (evicts)
+    code = system_reaches_cache() ? premap_release(file, 0, 0) : PREMAP_ENOSYS;
   if (code < 0) {
     finding->is_failed = true;
     finding->why = report_failure_at(finding->path, code);
-    finding->why.step = PREMAP_STEP_NONE;
+    finding->why.step = REPORT_STEP_EVICT;
   }
   finding->now = evicts ? ask(file) : finding->before;
 }
@@ -146,7 +150,9 @@ static void print_plain(const file_survey *survey, const file_finding *finding, 
     printf("%llu\t", (unsigned long long)finding->now.bytes);
   else if (survey->evicts)
     printf("unknown\t");
-  printf("%llu\t%s\n", (unsigned long long)finding->size, name);
+  printf("%llu\t", (unsigned long long)finding->size);
+  system_print(stdout, name);
+  putchar('\n');
 }
 
 static void print_header(const file_survey *survey) {
@@ -161,7 +167,7 @@ static void print_bar(double share) {
   printf("  " GREEN "%.*s" COLOR_END "%.*s", full, "##########", BAR_CELLS - full, "..........");
 }
 
-static void print_status_row(const file_survey *survey, const file_residency *now, uint64_t size, const char *name) {
+static void print_status_row(const file_survey *survey, const file_residency *now, uint64_t size) {
   char size_text[TEXT_AMOUNT_SIZE], now_text[TEXT_AMOUNT_SIZE], share_text[TEXT_AMOUNT_SIZE] = "-";
   text_amount(size_text, (double)size);
   amount_or_unknown(now_text, now);
@@ -175,24 +181,25 @@ static void print_status_row(const file_survey *survey, const file_residency *no
     print_bar(share);
   else if (survey->has_color)
     printf("  %*s", BAR_CELLS, "");
-  printf("  %s", name);
 }
 
-static void print_evict_row(const file_residency *before, const file_residency *now, uint64_t size, const char *name) {
+static void print_evict_row(const file_residency *before, const file_residency *now, uint64_t size) {
   char size_text[TEXT_AMOUNT_SIZE], now_text[TEXT_AMOUNT_SIZE], gone_text[TEXT_AMOUNT_SIZE];
   file_residency gone = evicted(before, now);
   text_amount(size_text, (double)size);
   amount_or_unknown(now_text, now);
   amount_or_unknown(gone_text, &gone);
-  printf("%9s %9s %9s  %s", gone_text, now_text, size_text, name);
+  printf("%9s %9s %9s", gone_text, now_text, size_text);
 }
 
 static void print_row(const file_survey *survey, const file_residency *before, const file_residency *now, uint64_t size,
                       const char *name) {
   if (survey->evicts)
-    print_evict_row(before, now, size, name);
+    print_evict_row(before, now, size);
   else
-    print_status_row(survey, now, size, name);
+    print_status_row(survey, now, size);
+  fputs("  ", stdout);
+  system_print(stdout, name);
   if (now->reason != NULL)
     printf(" (%s)", now->reason);
   putchar('\n');

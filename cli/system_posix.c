@@ -32,11 +32,17 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler stores into an atomi
 /* For the same reason setting it wakes nobody: a byte in this pipe does. */
 static int wake_up[2] = {-1, -1};
 
-void system_prepare(void) {
+void system_prepare(int *argc, char ***argv) {
+  (void)argc;
+  (void)argv;
   /* Were one of these closed, the next file opened would take its number and get what is written there. */
   for (int standard = 0; standard <= 2; standard++)
     if (fcntl(standard, F_GETFD) == -1 && open("/dev/null", standard == 2 ? O_WRONLY : O_RDONLY) == -1)
       exit(EXIT_FAILURE);
+}
+
+_Noreturn void system_end_at_once(int status) {
+  _Exit(status);
 }
 
 uint64_t system_now_ns(void) {
@@ -66,6 +72,10 @@ void system_set_workers(unsigned workers, bool keep) {
   snprintf(number, sizeof number, "%u", workers);
   /* Without memory for it libuv's default stays, which is no reason to fail. */
   (void)setenv("UV_THREADPOOL_SIZE", number, !keep);
+}
+
+bool system_reaches_cache(void) {
+  return true;
 }
 
 bool system_is_directory(const char *path) {
@@ -128,27 +138,40 @@ bool system_walk(const char *directory, system_visit *visit, void *context) {
   return go_on;
 }
 
-int system_input_open(const char *path, int *input) {
+intptr_t system_standard_input(void) {
+  return STDIN_FILENO;
+}
+
+int system_input_open(const char *path, intptr_t *input) {
   *input = path == NULL ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
   return *input == -1 ? -errno : 0;
 }
 
-int64_t system_input_read(int input, void *buffer, size_t size, int timeout_ms) {
-  struct pollfd waits[2] = {{.fd = input, .events = POLLIN}, {.fd = wake_up[0], .events = POLLIN}};
+int64_t system_input_read(intptr_t input, void *buffer, size_t size, int timeout_ms) {
+  struct pollfd waits[2] = {{.fd = (int)input, .events = POLLIN}, {.fd = wake_up[0], .events = POLLIN}};
   int ready = poll(waits, 2, timeout_ms);
   if (ready == -1 && errno != EINTR)
     return -errno;
   if (ready <= 0 || waits[0].revents == 0)
     return PREMAP_ETIMEDOUT;
-  ssize_t got = read(input, buffer, size);
+  ssize_t got = read((int)input, buffer, size);
   if (got == -1)
     return errno == EINTR || errno == EAGAIN ? PREMAP_ETIMEDOUT : -errno;
   return got;
 }
 
-void system_input_close(int input) {
+void system_input_close(intptr_t input) {
   if (input != STDIN_FILENO)
-    close(input);
+    close((int)input);
+}
+
+size_t system_line_length(const char *line, size_t length) {
+  (void)line;
+  return length;
+}
+
+void system_print(FILE *stream, const char *text) {
+  fputs(text, stream);
 }
 
 system_output_end system_output(const void *data, size_t size) {
