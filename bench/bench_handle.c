@@ -32,7 +32,7 @@ static double time_baseline_ns(void) {
   for (int i = 0; i < CALLS; i++)
     sum += baseline_is_ready(&ready_word);
   sink = sum;
-  return (double)(uv_hrtime() - begin) / CALLS;
+  return (double)(uv_hrtime() - begin) / (double)CALLS;
 }
 
 static double time_is_ready_ns(premap_file file) {
@@ -41,7 +41,7 @@ static double time_is_ready_ns(premap_file file) {
   for (int i = 0; i < CALLS; i++)
     sum += premap_is_ready(file);
   sink = sum;
-  return (double)(uv_hrtime() - begin) / CALLS;
+  return (double)(uv_hrtime() - begin) / (double)CALLS;
 }
 
 static int bench_is_ready(const char *path) {
@@ -87,7 +87,7 @@ static int bench_create(char *path) {
           return 1;
       for (int i = 0; i < threads; i++)
         uv_thread_join(&ids[i]);
-      took[round] = (double)(uv_hrtime() - begin) / CREATIONS;
+      took[round] = (double)(uv_hrtime() - begin) / (double)CREATIONS;
     }
     printf("%d,%.0f\n", threads, median(took, ROUNDS));
   }

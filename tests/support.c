@@ -1,89 +1,170 @@
 /* SPDX-License-Identifier: MIT
  *
- * support.c - see support.h.
+ * support.c - see support.h. The same on every system, through libuv, which takes paths in UTF-8 everywhere.
  */
 #include "support.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <grp.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <criterion/hooks.h>
-#include <uv.h>
+
+/* ---- Files in general */
+
+static int finish(uv_fs_t *request, int result) {
+  uv_fs_req_cleanup(request);
+  return result;
+}
+
+static int open_file(const char *name, int flags) {
+  uv_fs_t request;
+  return finish(&request, uv_fs_open(NULL, &request, name, flags, 0644, NULL));
+}
+
+static void close_file(uv_file file) {
+  uv_fs_t request;
+  (void)finish(&request, uv_fs_close(NULL, &request, file, NULL));
+}
+
+/* At a negative offset: at the file's position. */
+static int write_all(uv_file file, const void *bytes, size_t size, int64_t offset) {
+  for (size_t done = 0; done < size;) {
+    uv_buf_t rest = uv_buf_init((char *)bytes + done, (unsigned)(size - done));
+    uv_fs_t request;
+    int result = finish(&request, uv_fs_write(NULL, &request, file, &rest, 1, offset < 0 ? -1 : offset + (int64_t)done, NULL));
+    if (result < 0)
+      return result;
+    done += (size_t)result;
+  }
+  return 0;
+}
+
+int write_at(const char *name, uint64_t offset, const void *bytes, size_t size) {
+  int file = open_file(name, UV_FS_O_WRONLY);
+  if (file < 0)
+    return file;
+  int result = write_all(file, bytes, size, (int64_t)offset);
+  close_file(file);
+  return result;
+}
+
+int set_size(const char *name, uint64_t size) {
+  int file = open_file(name, UV_FS_O_WRONLY);
+  if (file < 0)
+    return file;
+  uv_fs_t request;
+  int result = finish(&request, uv_fs_ftruncate(NULL, &request, file, (int64_t)size, NULL));
+  close_file(file);
+  return result;
+}
+
+int rename_file(const char *from, const char *to) {
+  uv_fs_t request;
+  return finish(&request, uv_fs_rename(NULL, &request, from, to, NULL));
+}
+
+int remove_file(const char *name) {
+  uv_fs_t request;
+  return finish(&request, uv_fs_unlink(NULL, &request, name, NULL));
+}
+
+int make_directory(const char *name) {
+  uv_fs_t request;
+  return finish(&request, uv_fs_mkdir(NULL, &request, name, 0755, NULL));
+}
+
+int set_permissions(const char *name, int mode) {
+  uv_fs_t request;
+  return finish(&request, uv_fs_chmod(NULL, &request, name, mode, NULL));
+}
+
+int set_time(const char *name, double seconds_since_1970) {
+  uv_fs_t request;
+  return finish(&request, uv_fs_utime(NULL, &request, name, seconds_since_1970, seconds_since_1970, NULL));
+}
+
+/* Wine says that it made a link, and has not. */
+void make_link(const char *target, const char *name) {
+  uv_fs_t request;
+  int result = finish(&request, uv_fs_symlink(NULL, &request, target, name, 0, NULL));
+  if (result == 0)
+    result = finish(&request, uv_fs_readlink(NULL, &request, name, NULL));
+  if (result != 0)
+    cr_skip_test("SKIPPED: no symbolic link can be made here: %s", uv_strerror(result));
+}
+
+uv_file open_own(const char *name, int flags) {
+  int file = open_file(name, flags);
+  cr_assert_geq(file, 0, "%s: %s", name, uv_strerror(file));
+  return file;
+}
+
+void close_own(uv_file file) {
+  close_file(file);
+}
+
+intptr_t descriptor_of(uv_file file) {
+  return (intptr_t)uv_get_osfhandle(file);
+}
 
 /* ---- Each test's own directory */
 
 static path directory;
 
-static const char *temporary_root(void) {
-  const char *root = getenv("TMPDIR");
-  return root != NULL && root[0] == '/' ? root : "/tmp";
-}
-
 /* Tests run in children of the runner: its process id names what they share. */
-static path directory_of_runner(pid_t runner) {
+static path directory_of_runner(uv_pid_t runner) {
   path made;
-  snprintf(made.text, sizeof made.text, "%s/premap-tests-%ld", temporary_root(), (long)runner);
+  snprintf(made.text, sizeof made.text, "%.3000s/premap-tests-%ld", support_temporary_root().text, (long)runner);
   return made;
-}
-
-static int remove_entry(const char *name, const struct stat *status, int type, struct FTW *where) {
-  (void)status;
-  (void)type;
-  (void)where;
-  return remove(name);
-}
-
-static void remove_tree(const char *name) {
-  nftw(name, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Criterion counts nothing that goes wrong once the test's own function has returned, so what support_end finds is noted in a
  * file, and the runner counts it. A test that crashed could not clean up: the runner does that too. */
-static path notes_of_runner(pid_t runner) {
+static path notes_of_runner(uv_pid_t runner) {
   path made;
   snprintf(made.text, sizeof made.text, "%.4000s/notes", directory_of_runner(runner).text);
   return made;
 }
 
 ReportHook(POST_ALL)(struct criterion_global_stats *stats) {
-  FILE *notes = fopen(notes_of_runner(getpid()).text, "r");
-  char line[256];
-  while (notes != NULL && fgets(line, sizeof line, notes) != NULL) {
-    fprintf(stderr, "[FAIL] %s", line);
+  static char notes[64 * KIB];
+  uv_buf_t buffer = uv_buf_init(notes, sizeof notes - 1);
+  uv_fs_t request;
+  int file = open_file(notes_of_runner(uv_os_getpid()).text, UV_FS_O_RDONLY);
+  if (file >= 0) {
+    (void)finish(&request, uv_fs_read(NULL, &request, file, &buffer, 1, 0, NULL));
+    close_file(file);
+  }
+  for (char *line = strtok(notes, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    fprintf(stderr, "[FAIL] %s\n", line);
     stats->tests_passed -= stats->tests_passed > 0;
     stats->tests_failed++;
   }
-  if (notes != NULL)
-    fclose(notes);
-  remove_tree(directory_of_runner(getpid()).text);
+  support_remove_tree(directory_of_runner(uv_os_getpid()).text);
 }
 
 void support_begin(void) {
-  path parent = directory_of_runner(getppid());
-  cr_assert(mkdir(parent.text, 0755) == 0 || errno == EEXIST, "%s: %s", parent.text, strerror(errno));
-  snprintf(directory.text, sizeof directory.text, "%.4000s/%ld", parent.text, (long)getpid());
-  cr_assert_eq(mkdir(directory.text, 0755), 0, "%s: %s", directory.text, strerror(errno));
+  path parent = directory_of_runner(uv_os_getppid());
+  int result = make_directory(parent.text);
+  cr_assert(result == 0 || result == UV_EEXIST, "%s: %s", parent.text, uv_strerror(result));
+  snprintf(directory.text, sizeof directory.text, "%.4000s/%ld", parent.text, (long)uv_os_getpid());
+  result = make_directory(directory.text);
+  cr_assert_eq(result, 0, "%s: %s", directory.text, uv_strerror(result));
 }
 
-/* Only there when the test was built with LeakSanitizer. */
-__attribute__((weak)) int __lsan_do_recoverable_leak_check(void);
+const path *support_directory(void) {
+  return &directory;
+}
 
 void note_problem(const char *what) {
-  FILE *notes = fopen(notes_of_runner(getppid()).text, "a");
-  cr_assert_not_null(notes);
-  fprintf(notes, "%s::%s: %s\n", criterion_current_suite->name, criterion_current_test->name, what);
-  fclose(notes);
+  char line[512];
+  int length = snprintf(line, sizeof line, "%.100s::%.100s: %.250s\n", criterion_current_suite->name,
+                        criterion_current_test->name, what);
+  int file = open_file(notes_of_runner(uv_os_getppid()).text, UV_FS_O_CREAT | UV_FS_O_APPEND | UV_FS_O_WRONLY);
+  cr_assert_geq(file, 0, "%s", line);
+  cr_assert_eq(write_all(file, line, (size_t)length, -1), 0, "%s", line);
+  close_file(file);
 }
 
 void support_end(void) {
@@ -94,13 +175,10 @@ void support_end(void) {
     problem = "a descriptor of a test's file is left over";
   else if (mappings_left() > 0)
     problem = "a mapping of a test's file is left over";
-  if (geteuid() != getuid() && seteuid(getuid()) != 0)
-    problem = "privileges did not come back";
-  remove_tree(directory.text);
-  if (problem == NULL && __lsan_do_recoverable_leak_check != NULL && __lsan_do_recoverable_leak_check() != 0)
-    problem = "memory leaked";
-  if (problem != NULL)
-    note_problem(problem);
+  const char *other = support_other_problem();
+  support_remove_tree(directory.text);
+  if (problem != NULL || other != NULL)
+    note_problem(problem != NULL ? problem : other);
 }
 
 path path_of(const char *name) {
@@ -138,8 +216,7 @@ bool pattern_equals(const void *data, size_t size, uint32_t seed, uint64_t offse
 
 static path make_with(const char *name, size_t size, const char *text, uint32_t seed) {
   path made = path_of(name);
-  int descriptor = open(made.text, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
-  cr_assert_geq(descriptor, 0, "%s: %s", made.text, strerror(errno));
+  uv_file file = open_own(made.text, UV_FS_O_CREAT | UV_FS_O_TRUNC | UV_FS_O_WRONLY);
   char buffer[64 * KIB];
   for (size_t i = 0; i < size;) {
     size_t part = size - i < sizeof buffer ? size - i : sizeof buffer;
@@ -147,11 +224,12 @@ static path make_with(const char *name, size_t size, const char *text, uint32_t 
       memcpy(buffer, text + i, part);
     else
       pattern_fill(buffer, part, seed, i);
-    if (write(descriptor, buffer, part) != (ssize_t)part)
-      cr_assert_fail("%s: %s", made.text, strerror(errno));
+    int result = write_all(file, buffer, part, -1);
+    if (result != 0)
+      cr_assert_fail("%s: %s", made.text, uv_strerror(result));
     i += part;
   }
-  close(descriptor);
+  close_own(file);
   return made;
 }
 
@@ -187,22 +265,13 @@ premap_file_info info_of(premap_file file) {
 }
 
 bool has_system_calls(void) {
-  path file = make_text("probe", "x");
-  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
-  pid_t child = fork();
-  if (child == 0) {
-    premap_file_info info = PREMAP_FILE_INFO_INIT;
-    premap_file handle = premap_load(file.text, &options, NULL);
-    _exit(premap_info(handle, &info) == 0 && strcmp(info.strategy, "populate") == 0 ? 0 : 1);
-  }
-  int status = -1;
-  return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+  return run_child("populates", make_text("probe", "x").text) == 0;
 }
 
 bool reaches_state(premap_file file, premap_load_state state) {
   uint64_t begin = uv_hrtime();
   while (premap_state(file) != (int)state) {
-    if (uv_hrtime() - begin > UINT64_C(60) * 1000 * 1000 * 1000)
+    if (uv_hrtime() - begin > UINT64_C(60) * PREMAP_TEST_SLOWNESS * 1000 * 1000 * 1000)
       return false;
     async_yield();
   }
@@ -210,13 +279,36 @@ bool reaches_state(premap_file file, premap_load_state state) {
 }
 
 void expect_message(premap_file file, const char *step, const char *name, const char *rest) {
-  char expected[2 * PATH_MAX], actual[2 * PATH_MAX];
+  char expected[2 * PATH_CAPACITY], actual[2 * PATH_CAPACITY];
   int length = snprintf(expected, sizeof expected, "%s '%s'%s", step, name, rest);
   cr_expect_eq(premap_error_message(file, actual, sizeof actual), length);
   cr_expect_str_eq(actual, expected, "\"%s\" is not \"%s\"", actual, expected);
 }
 
-/* ---- Threads */
+void expect_failure(const char *name, const premap_options *options, int code, premap_step step) {
+  static const char *const steps[] = {"load", "open", "size", "map", "read", "populate", "lock"};
+  premap_file handle = premap_open(name, options);
+  cr_assert_gt(handle, 0);
+  premap_region region = {&region, 1};
+  int result = premap_wait(handle, -1, &region);
+  cr_expect_eq(result, code, "%.80s: %s is not %s", name, premap_err_name(result), premap_err_name(code));
+  cr_expect_eq(region.data, &region, "the region of a failed file was written");
+  cr_expect_eq(premap_state(handle), PREMAP_FAILED);
+  cr_expect_eq(premap_error(handle), code);
+  premap_file_info info = info_of(handle);
+  cr_expect_eq(info.error, code);
+  cr_expect_eq(info.step, (uint32_t)step, "%.80s: step %u", name, info.step);
+  char rest[256];
+  snprintf(rest, sizeof rest, ": %s (%s)", premap_strerror(code), premap_err_name(code));
+  expect_message(handle, steps[step], name, rest);
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+/* ---- Threads and processes */
+
+bool has_thread_sanitizer(void) {
+  return strstr(PREMAP_TEST_SANITIZE, "thread") != NULL;
+}
 
 typedef struct member {
   uv_thread_t thread;
@@ -246,121 +338,37 @@ void run_threads(unsigned count, void (*body)(void *shared, unsigned index), voi
   uv_barrier_destroy(&start);
 }
 
-/* ---- Counts and conditions */
-
-__attribute__((weak)) void __tsan_init(void);
-
-bool has_thread_sanitizer(void) {
-  return __tsan_init != NULL;
+/* Beside this program, with the same ending. */
+static path child_program(void) {
+  path own;
+  size_t size = sizeof own.text;
+  cr_assert_eq(uv_exepath(own.text, &size), 0);
+  const char *ending = strcmp(own.text + size - 4, ".exe") == 0 ? ".exe" : "";
+  while (size > 0 && own.text[size - 1] != '/' && own.text[size - 1] != '\\')
+    size--;
+  snprintf(own.text + size, sizeof own.text - size, "test_child%s", ending);
+  return own;
 }
 
-static size_t count_descriptors(const char *prefix) {
-  DIR *all = opendir("/proc/self/fd");
-  cr_assert_not_null(all);
-  size_t count = 0;
-  for (struct dirent *entry; (entry = readdir(all)) != NULL;) {
-    char target[PATH_MAX] = "";
-    if (entry->d_name[0] == '.' || readlinkat(dirfd(all), entry->d_name, target, sizeof target - 1) < 0)
-      continue;
-    count += strncmp(target, prefix, strlen(prefix)) == 0;
-  }
-  closedir(all);
-  return count;
+static void note_exit(uv_process_t *process, int64_t status, int signal) {
+  *(int *)process->data = signal != 0 ? 128 + signal : (int)status;
+  uv_close((uv_handle_t *)process, NULL);
 }
 
-size_t open_descriptors(void) {
-  return count_descriptors("") - 1; /* one is the count's own */
-}
-
-size_t descriptors_left(void) {
-  return count_descriptors(directory.text);
-}
-
-size_t mappings_left(void) {
-  FILE *maps = fopen("/proc/self/maps", "r");
-  cr_assert_not_null(maps);
-  size_t count = 0;
-  char line[2 * PATH_MAX];
-  while (fgets(line, sizeof line, maps) != NULL)
-    count += strstr(line, directory.text) != NULL;
-  fclose(maps);
-  return count;
-}
-
-size_t page_size(void) {
-  return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-uint64_t present_bytes(const premap_region *region, bool only_of_file) {
-  const uint64_t is_present = UINT64_C(1) << 63, is_of_file = UINT64_C(1) << 61;
-  uint64_t wanted = only_of_file ? is_present | is_of_file : is_present, bytes = 0;
-  int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-  cr_assert_geq(pagemap, 0);
-  uintptr_t begin = (uintptr_t)region->data, end = begin + region->size;
-  for (uintptr_t at = begin; at < end;) {
-    uintptr_t next = (at / page_size() + 1) * page_size();
-    uint64_t entry = 0;
-    if (pread(pagemap, &entry, sizeof entry, (off_t)(at / page_size() * sizeof entry)) != (ssize_t)sizeof entry)
-      cr_assert_fail("the page map cannot be read");
-    if ((entry & wanted) == wanted)
-      bytes += (next < end ? next : end) - at;
-    at = next;
-  }
-  close(pagemap);
-  return bytes;
-}
-
-static size_t status_bytes(const char *field) {
-  FILE *status = fopen("/proc/self/status", "r");
-  cr_assert_not_null(status);
-  size_t kib = 0;
-  char line[256];
-  while (fgets(line, sizeof line, status) != NULL)
-    if (strncmp(line, field, strlen(field)) == 0)
-      kib = strtoul(line + strlen(field), NULL, 10);
-  fclose(status);
-  return kib * KIB;
-}
-
-size_t locked_bytes(void) {
-  return status_bytes("VmLck:");
-}
-
-size_t allocated_bytes(void) {
-  struct mallinfo2 all = mallinfo2();
-  return all.uordblks + all.hblkhd;
-}
-
-size_t cached_bytes(const char *name) {
-  int descriptor = open(name, O_RDONLY | O_CLOEXEC);
-  cr_assert_geq(descriptor, 0, "%s: %s", name, strerror(errno));
-  struct stat status;
-  cr_assert_eq(fstat(descriptor, &status), 0);
-  size_t size = (size_t)status.st_size, page = (size_t)sysconf(_SC_PAGESIZE);
-  size_t pages = (size + page - 1) / page, cached = 0;
-  void *mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, descriptor, 0);
-  unsigned char *resident = malloc(pages);
-  cr_assert(mapped != MAP_FAILED && resident != NULL && mincore(mapped, size, resident) == 0);
-  for (size_t i = 0; i < pages; i++)
-    if ((resident[i] & 1) != 0)
-      cached += i + 1 < pages ? page : size - i * page;
-  free(resident);
-  munmap(mapped, size);
-  close(descriptor);
-  return cached;
-}
-
-bool drop_cache(const char *name) {
-  int descriptor = open(name, O_RDONLY | O_CLOEXEC);
-  cr_assert_geq(descriptor, 0, "%s: %s", name, strerror(errno));
-  struct stat status;
-  bool dropped = fstat(descriptor, &status) == 0 && fdatasync(descriptor) == 0 &&
-                 posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0;
-  close(descriptor);
-  return dropped && cached_bytes(name) <= (size_t)status.st_size / 100;
-}
-
-bool become_nobody(void) {
-  const uid_t nobody = 65534;
-  return geteuid() == 0 && setgroups(0, NULL) == 0 && seteuid(nobody) == 0;
+int run_child(const char *what, const char *file) {
+  path program = child_program();
+  char *arguments[] = {program.text, (char *)what, (char *)file, NULL};
+  uv_stdio_container_t streams[3] = {
+      {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 1}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
+  uv_process_options_t how = {
+      .exit_cb = note_exit, .file = program.text, .args = arguments, .stdio_count = 3, .stdio = streams};
+  int status = -1;
+  uv_process_t process = {.data = &status};
+  uv_loop_t loop;
+  cr_assert_eq(uv_loop_init(&loop), 0);
+  int result = uv_spawn(&loop, &process, &how);
+  cr_assert_eq(result, 0, "%s: %s", program.text, uv_strerror(result));
+  uv_run(&loop, UV_RUN_DEFAULT);
+  cr_assert_eq(uv_loop_close(&loop), 0);
+  return status;
 }

@@ -2,7 +2,8 @@
  *
  * support.h - what the tests share: a directory of their own, files with known bytes, threads, and counts of what is left over.
  *
- * Include it first in each test: it asks the system's headers for all they declare.
+ * Include it first in each test: it asks the system's headers for all they declare. support.c is the same everywhere; what it
+ * leaves to support_posix.c (with support_linux.c or support_macos.c) and support_win32.c is marked "system" here.
  */
 #ifndef SUPPORT_H
 #define SUPPORT_H
@@ -20,8 +21,12 @@
 #include <criterion/criterion.h>
 #include <premap/ffi.h>
 #include <premap/premap.h>
+#include <uv.h>
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
+
+/* A suite's time limit in seconds, for a machine on which nothing slows the tests. */
+#define SECONDS(count) ((count)*PREMAP_TEST_SLOWNESS)
 
 /* ---- Each test's own directory */
 
@@ -33,8 +38,9 @@ void support_end(void);
 void note_problem(const char *what);
 
 /* Paths are handed around by value, so that no test has to free one. */
+enum { PATH_CAPACITY = 4096 };
 typedef struct path {
-  char text[PATH_MAX];
+  char text[PATH_CAPACITY];
 } path;
 
 /* The path of name in the test's directory; of the directory itself for "". */
@@ -49,6 +55,27 @@ path make_text(const char *name, const char *text);
 void pattern_fill(void *to, size_t size, uint32_t seed, uint64_t offset);
 /* Are these the bytes that belong at offset? */
 bool pattern_equals(const void *data, size_t size, uint32_t seed, uint64_t offset);
+
+/* ---- Files in general: 0 or more, or a UV_E* code, which the test judges */
+
+int set_size(const char *name, uint64_t size);
+int rename_file(const char *from, const char *to);
+int remove_file(const char *name);
+int make_directory(const char *name);
+int set_permissions(const char *name, int mode);
+/* Of the last change of the content. */
+int set_time(const char *name, double seconds_since_1970);
+int write_at(const char *name, uint64_t offset, const void *bytes, size_t size);
+/* System: an empty file in which bytes that were never written take no room, where file systems have such. */
+int make_sparse(const char *name);
+/* Skips the test where links cannot be made. */
+void make_link(const char *target, const char *name);
+
+/* The test's own descriptors. flags: UV_FS_O_*. A directory can be opened too. */
+uv_file open_own(const char *name, int flags);
+void close_own(uv_file file);
+/* What premap_open_fd and premap_options.beneath take. */
+intptr_t descriptor_of(uv_file file);
 
 /* ---- Loads */
 
@@ -65,14 +92,41 @@ bool has_system_calls(void);
 bool reaches_state(premap_file file, premap_load_state state);
 /* The file's message must be: step 'name'rest. */
 void expect_message(premap_file file, const char *step, const char *name, const char *rest);
+/* The load must fail at this step with this code, and say so in full. */
+void expect_failure(const char *name, const premap_options *options, int code, premap_step step);
 
-/* ---- Threads */
+/* ---- Threads and processes */
 
 /* Runs body(shared, 0) to body(shared, count - 1) on as many threads, which begin together, and waits for all. Bodies may not
  * use Criterion's assertions: they belong to the test's own thread. */
 void run_threads(unsigned count, void (*body)(void *shared, unsigned index), void *shared);
+/* Runs the program of child.c and gives its exit status, or 128 and the signal that ended it. */
+int run_child(const char *what, const char *file);
+/* System: before the library's first start. */
+void set_pool_size(const char *threads);
 
-/* ---- Counts and conditions */
+/* ---- What this system does or has, all of it "system" */
+
+/* May a file be shortened, replaced or removed while it is mapped, or replaced while it is open? Windows refuses, which
+ * test_win32.c shows; POSIX systems never do. */
+extern const bool mapped_files_are_held;
+/* What a name with a file in the place of a directory gives, and one with a component that is too long. */
+extern const int code_of_file_as_directory, code_of_long_component;
+
+/* What the hints give that say in which order a file will be read. */
+extern const int code_of_order_advice;
+/* Descriptors that the system's locks may take at some time or other, and then keep. */
+extern const size_t lazy_descriptors;
+
+/* Each of these skips the test, with the reason, where the system lacks it: to be called before there is anything to clean up
+ * but files. */
+void need_presence(void);     /* present_bytes is known */
+void need_dropping(void);     /* pages that are released leave the page tables */
+void need_locked_bytes(void); /* locked_bytes is known, and locks work */
+/* Takes this process's privileges away for the rest of the test. */
+void need_to_be_nobody(void);
+/* Allows this process to lock no more. */
+void need_lock_limit(uint64_t bytes);
 
 /* Is this a build with ThreadSanitizer? It multiplies memory, takes page faults of its own, and dies when the child of a fork
  * makes threads. */
@@ -82,6 +136,8 @@ size_t open_descriptors(void);
 size_t descriptors_left(void);
 size_t mappings_left(void);
 size_t page_size(void);
+/* Page faults that this thread, or where the system counts so this process, took. False: not counted. */
+bool count_faults(uint64_t *faults);
 /* Bytes of the region whose pages are in the page tables, as the kernel tells; with only_of_file those that are the file's own,
  * not copies of it. */
 uint64_t present_bytes(const premap_region *region, bool only_of_file);
@@ -93,7 +149,16 @@ size_t allocated_bytes(void);
 size_t cached_bytes(const char *name);
 /* Writes what is dirty and drops the file from the page cache. False when the system kept more than a hundredth. */
 bool drop_cache(const char *name);
-/* Takes this process's privileges away for the rest of the test. False when it has none to take, or they cannot be taken. */
-bool become_nobody(void);
+
+/* ---- Between support.c and the system's file */
+
+path support_temporary_root(void);
+void support_remove_tree(const char *name);
+/* What else is wrong at the end, once the files are gone. Null: nothing. */
+const char *support_other_problem(void);
+/* For support_posix.c: did LeakSanitizer find anything? */
+bool support_memory_leaked(void);
+/* The test's directory. */
+const path *support_directory(void);
 
 #endif

@@ -107,7 +107,7 @@ static void end(void) {
   support_end();
 }
 
-TestSuite(budget, .init = begin, .fini = end, .timeout = 120);
+TestSuite(budget, .init = begin, .fini = end, .timeout = SECONDS(120));
 
 static void need_group(void) {
   if (group.text[0] == '\0')

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-TestSuite(ffi, .init = support_begin, .fini = support_end, .timeout = 120);
+TestSuite(ffi, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
 Test(ffi, create_gives_a_positive_handle, .description = "create gives a handle that a double can hold, and start takes it") {
   path file = make_text("file", "hello");

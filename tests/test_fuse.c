@@ -142,7 +142,7 @@ static void end(void) {
   support_end();
 }
 
-TestSuite(fuse, .init = begin, .fini = end, .timeout = 120);
+TestSuite(fuse, .init = begin, .fini = end, .timeout = SECONDS(120));
 
 static path served_file(void) {
   if (how == NULL)

@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_lock.c - pages kept in memory, as the system counts them (VmLck).
+ * test_lock.c - pages kept in memory, as the system counts them.
  */
 #include "support.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-static void begin(void) {
-  support_begin();
-  static _Alignas(64 * KIB) char probe[64 * KIB];
-  bool counts = mlock(probe, sizeof probe) == 0 && locked_bytes() == sizeof probe && munlock(probe, sizeof probe) == 0;
-  if (!counts)
-    cr_skip_test("SKIPPED: locks do nothing here (sanitizers do that), or are not counted");
-}
-
-TestSuite(lock, .init = begin, .fini = support_end, .timeout = 120);
+TestSuite(lock, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
 /* Bytes of the whole pages that these regions touch, each page counted once. */
 static size_t pages_under(const premap_region *regions, size_t count) {
@@ -40,8 +28,29 @@ static size_t pages_under(const premap_region *regions, size_t count) {
   return found * page_size();
 }
 
+Test(lock, locks_are_taken_and_given_back,
+     .description = "whether the system counts them or not: the option, lock and unlock succeed, and the bytes are right") {
+  const size_t sizes[] = {1, 5000, 300 * KIB, MIB + 1};
+  for (size_t i = 0; i < 12; i++) {
+    path file = make_file("file", sizes[i / 3], 1);
+    premap_options options = options_with(PREMAP_PREFAULT_POPULATE, (premap_backing)(i % 3), PREMAP_READ_ONLY);
+    options.flags = i % 2 == 0 ? PREMAP_LOCK : 0;
+    premap_region region;
+    premap_file handle = premap_load(file.text, &options, &region);
+    cr_assert_gt(handle, 0, "%s", premap_err_name((int)handle));
+    cr_expect_eq(premap_lock(handle, 0, 0), 0);
+    cr_expect_eq(premap_lock(handle, sizes[i / 3] / 2, 1), 0);
+    cr_expect(pattern_equals(region.data, region.size, 1, 0));
+    for (int times = 0; times < 2; times++)
+      cr_expect_eq(premap_unlock(handle, 0, 0), 0);
+    cr_expect(pattern_equals(region.data, region.size, 1, 0));
+    cr_expect_eq(premap_close(handle), 0);
+  }
+}
+
 Test(lock, the_option_locks_before_ready,
      .description = "PREMAP_LOCK: mapped and copied files of any size are locked when ready, and no more when closed") {
+  need_locked_bytes();
   const size_t sizes[] = {1, 5000, 300 * KIB, MIB + 1};
   for (size_t i = 0; i < 12; i++) {
     path file = make_file("file", sizes[i / 3], 1);
@@ -59,6 +68,7 @@ Test(lock, the_option_locks_before_ready,
 
 Test(lock, ranges_are_locked_by_pages,
      .description = "lock and unlock of ranges of a mapped file at any byte; locks do not nest") {
+  need_locked_bytes();
   path file = make_file("file", MIB, 1);
   premap_region region;
   premap_file handle = premap_load(file.text, NULL, &region);
@@ -77,6 +87,8 @@ Test(lock, ranges_are_locked_by_pages,
 }
 
 Test(lock, locking_copies_nothing, .description = "the pages of a locked copy-on-write file are still the file's own") {
+  need_presence();
+  need_locked_bytes();
   if (!has_system_calls())
     cr_skip_test("SKIPPED: mlock alone copies such pages");
   path file = make_file("file", MIB, 1);
@@ -102,6 +114,7 @@ static void load_small(premap_file *files, premap_region *regions) {
 
 Test(lock, copies_that_share_pages_stay_locked,
      .description = "unlocking or closing one small copy never unlocks a page of another") {
+  need_locked_bytes();
   premap_file files[SMALL];
   premap_region regions[SMALL];
   load_small(files, regions);
@@ -123,6 +136,7 @@ Test(lock, copies_that_share_pages_stay_locked,
 
 Test(lock, copies_are_locked_once,
      .description = "a small copy locked twice is unlocked by one unlock, and two unlocks are not one too many") {
+  need_locked_bytes();
   premap_file files[SMALL];
   premap_region regions[SMALL];
   load_small(files, regions);
@@ -138,13 +152,6 @@ Test(lock, copies_are_locked_once,
 }
 
 /* ---- The system's limit */
-
-static void limit_locks(rlim_t bytes) {
-  struct rlimit limit = {bytes, bytes};
-  cr_assert_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
-  if (geteuid() == 0 && !become_nobody())
-    cr_skip_test("SKIPPED: privileges cannot be dropped");
-}
 
 static void expect_refused(int result) {
   cr_expect(result == PREMAP_ENOMEM || result == PREMAP_EPERM, "%s", premap_err_name(result));
@@ -174,15 +181,17 @@ static void expect_lock_fails(const char *name, premap_backing backing) {
 
 Test(lock, beyond_the_limit_it_fails,
      .description = "ENOMEM or EPERM at step lock for a load, from premap_lock for a ready file, and no lock is left") {
+  need_locked_bytes();
   path file = make_file("file", 2 * MIB, 1);
-  limit_locks(MIB);
+  need_lock_limit(MIB);
   expect_lock_fails(file.text, PREMAP_BACKING_MAPPED);
   expect_lock_fails(file.text, PREMAP_BACKING_COPIED);
 }
 
 Test(lock, without_any_right_it_fails, .description = "the same with a limit of nothing, for small copies too") {
+  need_locked_bytes();
   path file = make_file("file", 700, 1);
-  limit_locks(0);
+  need_lock_limit(0);
   expect_lock_fails(file.text, PREMAP_BACKING_MAPPED);
   expect_lock_fails(file.text, PREMAP_BACKING_COPIED);
 }

@@ -4,13 +4,7 @@
  */
 #include "support.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <uv.h>
-
-TestSuite(pool, .init = support_begin, .fini = support_end, .timeout = 120);
+TestSuite(pool, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
 /* ---- Every thread of the pool waits, so that none is left to load */
 
@@ -31,7 +25,7 @@ static void wait_in_pool(uv_work_t *work) {
 
 static void fill_pool_with_waits(bool any) {
   enum { THREADS = 2 };
-  setenv("UV_THREADPOOL_SIZE", "2", 1);
+  set_pool_size("2");
   path name = make_text("file", "hello");
   waiting_work works[THREADS];
   uv_loop_t loop;
@@ -85,63 +79,5 @@ Test(pool, no_time_to_shut_down,
   cr_expect_eq(premap_shutdown(0), PREMAP_ETIMEDOUT);
   cr_expect_eq(premap_error(file), PREMAP_ECANCELED);
   cr_expect_eq(premap_shutdown(-1), 0);
-  cr_expect_eq(premap_close(file), 0);
-}
-
-/* ---- The child of a fork */
-
-static int try_in_child(premap_file ready, const char *name) {
-  premap_region region;
-  if (premap_region_of(ready, &region) != 0 || !pattern_equals(region.data, region.size, 1, 0))
-    return 1;
-  if (premap_open(name, NULL) != PREMAP_ENOTSUP)
-    return 2;
-  if (premap_shutdown(-1) != 0)
-    return 3;
-  premap_file here = premap_load(name, NULL, NULL);
-  if (here <= 0 || premap_close(here) != 0)
-    return 4;
-  here = premap_create(name, NULL);
-  if (premap_wait_all(&here, 1, 1000) != PREMAP_ENOTSUP || premap_wait_all(&here, 1, -1) != 0)
-    return 5;
-  return premap_close(here) == 0 ? 0 : 6;
-}
-
-Test(pool, the_child_of_a_fork, .description = "reads what was READY, is refused the parent's pool, and may load by itself") {
-  path name = make_file("file", MIB, 1);
-  premap_file ready = premap_open(name.text, NULL);
-  cr_assert_eq(premap_wait_all(&ready, 1, 60000), 0);
-  pid_t child = fork();
-  if (child == 0)
-    _exit(try_in_child(ready, name.text));
-  int status = -1;
-  cr_assert_eq(waitpid(child, &status, 0), child);
-  cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", (unsigned)status);
-  cr_expect_eq(premap_close(ready), 0);
-}
-
-/* ---- Signals */
-
-static _Atomic pid_t handled_by;
-
-static void note_thread(int number) {
-  (void)number;
-  handled_by = gettid();
-}
-
-Test(pool, signals_stay_the_host_s, .description = "with the signal blocked here, no thread of the library's takes it") {
-  premap_file file = start_slow();
-  struct sigaction action = {.sa_handler = note_thread};
-  cr_assert_eq(sigaction(SIGUSR1, &action, NULL), 0);
-  sigset_t usr1;
-  sigemptyset(&usr1);
-  sigaddset(&usr1, SIGUSR1);
-  pthread_sigmask(SIG_BLOCK, &usr1, NULL);
-  kill(getpid(), SIGUSR1);
-  /* The shutdown makes the library's threads run, so that one of them would have come by it. */
-  cr_expect_eq(premap_shutdown(-1), 0);
-  cr_expect_eq(handled_by, 0);
-  pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
-  cr_expect_eq(handled_by, gettid());
   cr_expect_eq(premap_close(file), 0);
 }

@@ -4,23 +4,18 @@
  */
 #include "support.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-TestSuite(wait, .init = support_begin, .fini = support_end, .timeout = 300);
+TestSuite(wait, .init = support_begin, .fini = support_end, .timeout = SECONDS(300));
 
 static const int64_t minute_ms = 60000;
 
 /* A load that has begun and will not end by itself. */
 static premap_file open_slow(void) {
   premap_options slow = slow_options();
-  path file = path_of("slow");
-  if (access(file.text, F_OK) != 0)
-    make_file("slow", SLOW_SIZE, 1);
+  static path file;
+  if (file.text[0] == '\0')
+    file = make_file("slow", SLOW_SIZE, 1);
   premap_file handle = premap_open(file.text, &slow);
   cr_assert_gt(handle, 0);
   return handle;
@@ -28,7 +23,7 @@ static premap_file open_slow(void) {
 
 /* The pool has one thread, and a slow load has it. */
 static premap_file occupy_pool(void) {
-  cr_assert_eq(setenv("UV_THREADPOOL_SIZE", "1", 1), 0);
+  set_pool_size("1");
   premap_file handle = open_slow();
   cr_assert(reaches_state(handle, PREMAP_LOADING));
   return handle;
@@ -318,7 +313,6 @@ Test(wait, a_file_ends_in_one_way,
 
 Test(wait, closing_ends_the_waits_of_others,
      .description = "who waits while another thread closes gets ready, ECANCELED or EBADF, and returns") {
-  make_file("slow", SLOW_SIZE, 1);
   path file = make_file("file", 300 * KIB, 1);
   for (int round = 0; round < 100; round++) {
     race all = {.file = round < 4 ? open_slow() : premap_open(file.text, NULL), .end = premap_close};
@@ -361,47 +355,11 @@ Test(wait, shutdown_gives_descriptors_back, .description = "a hundred starts and
     if (round == 0)
       descriptors = open_descriptors();
   }
-  cr_expect_eq(open_descriptors(), descriptors);
+  size_t left = open_descriptors();
+  cr_expect_leq(left, descriptors + lazy_descriptors, "%zu after one, %zu after all", descriptors, left);
 }
 
 Test(wait, exit_does_not_wait_for_loads,
      .description = "a program that ends with loads running and queued ends normally, with its own status") {
-  if (has_thread_sanitizer())
-    cr_skip_test("SKIPPED: a forked child cannot make threads under ThreadSanitizer");
-  make_file("slow", SLOW_SIZE, 1);
-  pid_t child = fork();
-  if (child == 0) {
-    for (int i = 0; i < 20; i++)
-      (void)reaches_state(open_slow(), i < 4 ? PREMAP_LOADING : PREMAP_PENDING);
-    exit(42);
-  }
-  int status = 0;
-  cr_assert_eq(waitpid(child, &status, 0), child);
-  cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 42, "status %#x", (unsigned)status);
-}
-
-Test(wait, without_threads_waits_still_work,
-     .description = "no thread can be created: open is EAGAIN, start too, and a wait for ever loads here") {
-  path file = make_text("file", "hello");
-  const uid_t nobody = 65534;
-  struct rlimit before, none = {0, 0};
-  if (geteuid() != 0 || setresuid(nobody, nobody, 0) != 0)
-    cr_skip_test("SKIPPED: the limit of threads needs another user");
-  cr_assert_eq(getrlimit(RLIMIT_NPROC, &before), 0);
-  none.rlim_max = before.rlim_max;
-  cr_assert_eq(setrlimit(RLIMIT_NPROC, &none), 0);
-  premap_file handle = premap_create(file.text, NULL);
-  cr_expect_eq(premap_open(file.text, NULL), PREMAP_EAGAIN);
-  cr_expect_eq(premap_start(handle), PREMAP_EAGAIN);
-  cr_expect_eq(premap_state(handle), PREMAP_PENDING);
-  cr_expect_eq(premap_wait(handle, 10, NULL), PREMAP_EAGAIN);
-  premap_region region = {NULL, 0};
-  cr_expect_eq(premap_wait(handle, -1, &region), 0);
-  cr_expect_eq(region.size, 5);
-  cr_expect_eq(premap_close(handle), 0);
-  cr_assert_eq(setrlimit(RLIMIT_NPROC, &before), 0);
-  cr_assert_eq(setresuid(0, 0, 0), 0);
-  handle = premap_open(file.text, NULL);
-  cr_expect_eq(premap_wait(handle, minute_ms, NULL), 0);
-  cr_expect_eq(premap_close(handle), 0);
+  cr_expect_eq(run_child("exits", make_file("slow", SLOW_SIZE, 1).text), 42);
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # run.sh CMAKE CC SOURCE BUILD - installs the build into a folder of its own, and builds and runs a program with it in every way that a
-# user may: CMake's package, pkg-config, and the source tree as part of a larger project.
+# user may: CMake's package, pkg-config, and the source tree as part of a larger project, each with the shared and the static library.
 # shellcheck disable=SC2317 # functions that only try calls
 set -euo pipefail
 
@@ -18,26 +18,46 @@ install_build() {
   "$cmake" --install "$build" --prefix "$work/first" && mv "$work/first" "$work/prefix"
 }
 
-# by_cmake OPTION...
+# works KIND PROGRAM: does it run, with the library of this kind?
+works() {
+  local kind=static libraries
+  "$2" "$consumer/main.c" && libraries=$(ldd "$2" || otool -L "$2") || return 1
+  [[ $libraries != *libpremap* ]] || kind=shared
+  [[ $kind == "$1" ]] || {
+    printf '%s\n' "it uses the $kind library:" "$libraries"
+    return 1
+  }
+}
+
+# by_cmake KIND OPTION...
 by_cmake() {
+  local kind=$1
+  shift
   rm -rf "$work/build"
   "$cmake" -S "$consumer" -B "$work/build" -DCMAKE_C_COMPILER="$cc" "$@" &&
     "$cmake" --build "$work/build" &&
-    "$work/build/consumer" "$consumer/main.c"
+    works "$kind" "$work/build/consumer"
 }
 
-# by_pkg_config [PKG_CONFIG_OPTION]
+# With nothing that finds libuv but what the larger project says.
+by_cmake_with_own_libuv() {
+  local -x PKG_CONFIG_LIBDIR=$work/nothing PKG_CONFIG_PATH=
+  by_cmake "$@" -DCONSUMER_OWN_LIBUV=ON
+}
+
+# by_pkg_config KIND [PKG_CONFIG_OPTION]
 by_pkg_config() {
-  local flags
+  local kind=$1 flags
+  shift
   flags=$(pkg-config --cflags --libs "$@" premap) &&
     read -ra flags <<<"$flags" &&
     "$cc" "$consumer/main.c" -o "$work/program" "${flags[@]}" &&
-    "$work/program" "$consumer/main.c"
+    works "$kind" "$work/program"
 }
 
 # The linker takes the shared library where it finds both.
-by_pkg_config_static() {
-  rm "$library_folder"/libpremap.so* && by_pkg_config --static
+by_pkg_config_without_shared() {
+  find "$library_folder" -name "libpremap.*" ! -name libpremap.a -delete && by_pkg_config static --static
 }
 
 try() {
@@ -57,14 +77,19 @@ try "the installed tree can be moved" install_build
 library_folder=$(dirname "$(find "$work/prefix" -name libpremap.a)")
 export PKG_CONFIG_PATH=$library_folder/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 export LD_LIBRARY_PATH=$library_folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export DYLD_LIBRARY_PATH=$LD_LIBRARY_PATH
 
-prefix=-DCMAKE_PREFIX_PATH=$work/prefix
-try "find_package" by_cmake "$prefix"
-try "find_package, shared" by_cmake "$prefix" -DCONSUMER_COMPONENT=shared
-try "find_package, static" by_cmake "$prefix" -DCONSUMER_COMPONENT=static
-try "pkg-config, shared" by_pkg_config
-try "pkg-config, static" by_pkg_config_static
-try "add_subdirectory, shared" by_cmake -DCONSUMER_PREMAP_SOURCE="$source"
-try "add_subdirectory, static" by_cmake -DCONSUMER_PREMAP_SOURCE="$source" -DPREMAP_BUILD_SHARED=OFF
+installed=-DCMAKE_PREFIX_PATH=$work/prefix
+try "find_package" by_cmake shared "$installed"
+try "find_package, shared" by_cmake shared "$installed" -DCONSUMER_COMPONENT=shared
+try "find_package, static" by_cmake static "$installed" -DCONSUMER_COMPONENT=static
+try "pkg-config, shared" by_pkg_config shared
+try "pkg-config, static" by_pkg_config_without_shared
+
+subdirectory=-DCONSUMER_PREMAP_SOURCE=$source
+try "add_subdirectory, shared" by_cmake shared "$subdirectory"
+try "add_subdirectory, static" by_cmake static "$subdirectory" -DPREMAP_BUILD_SHARED=OFF
+try "FetchContent with a libuv of the project's own, shared" by_cmake_with_own_libuv shared "$subdirectory"
+try "FetchContent with a libuv of the project's own, static" by_cmake_with_own_libuv static "$subdirectory" -DPREMAP_BUILD_SHARED=OFF
 
 exit $status
