@@ -265,7 +265,9 @@ static bool survey_file(void *context, const char *path, int code) {
 }
 
 static int take_survey(const cli_options *options, bool evicts) {
-  file_survey survey = {.options = options, .evicts = evicts, .has_color = report_has_color()};
+  /* Without shares there are no bars to colour. */
+  bool has_color = report_has_color() && system_reaches_cache();
+  file_survey survey = {.options = options, .evicts = evicts, .has_color = has_color};
   print_header(&survey);
   names_visit(options, survey_file, &survey);
   tell_totals(&survey);

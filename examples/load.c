@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * load.c - start loading a file, do something else, then count its lines.
+ *
+ * On Windows main's arguments are in the system's code page, while premap's paths are UTF-8: names beyond ASCII need wmain
+ * there, or a manifest that makes that code page UTF-8.
  */
 #include <premap/premap.h>
 
