@@ -310,6 +310,10 @@ bool has_thread_sanitizer(void) {
   return strstr(PREMAP_TEST_SANITIZE, "thread") != NULL;
 }
 
+bool has_valgrind(void) {
+  return strstr(PREMAP_TEST_LAUNCHER, "valgrind") != NULL;
+}
+
 typedef struct member {
   uv_thread_t thread;
   uv_barrier_t *start;

@@ -122,6 +122,7 @@ extern const size_t lazy_descriptors;
  * but files. */
 void need_presence(void);     /* present_bytes is known */
 void need_dropping(void);     /* pages that are released leave the page tables */
+void need_advice(void);       /* advice is not ignored */
 void need_locked_bytes(void); /* locked_bytes is known, and locks work */
 /* Takes this process's privileges away for the rest of the test. */
 void need_to_be_nobody(void);
@@ -131,6 +132,9 @@ void need_lock_limit(uint64_t bytes);
 /* Is this a build with ThreadSanitizer? It multiplies memory, takes page faults of its own, and dies when the child of a fork
  * makes threads. */
 bool has_thread_sanitizer(void);
+/* Does valgrind run this? It takes page faults of its own, answers for the kernel where address space is short, and lacks new
+ * system calls. */
+bool has_valgrind(void);
 size_t open_descriptors(void);
 /* Descriptors and mappings of files in the test's directory. */
 size_t descriptors_left(void);

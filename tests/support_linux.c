@@ -69,6 +69,12 @@ void need_presence(void) {
     cr_skip_test("SKIPPED: the page tables cannot be seen here (an emulator hides them)");
 }
 
+/* The kernel refuses what is no advice. */
+void need_advice(void) {
+  if (madvise(NULL, 0, INT_MAX) == 0)
+    cr_skip_test("SKIPPED: this emulator ignores all advice");
+}
+
 uint64_t present_bytes(const premap_region *region, bool only_of_file) {
   const uint64_t is_present = UINT64_C(1) << 63, is_of_file = UINT64_C(1) << 61;
   uint64_t wanted = only_of_file ? is_present | is_of_file : is_present, bytes = 0;
@@ -90,7 +96,7 @@ uint64_t present_bytes(const premap_region *region, bool only_of_file) {
 
 bool count_faults(uint64_t *faults) {
   struct rusage usage;
-  if (has_thread_sanitizer() || getrusage(RUSAGE_THREAD, &usage) != 0)
+  if (has_thread_sanitizer() || has_valgrind() || getrusage(RUSAGE_THREAD, &usage) != 0)
     return false;
   *faults = (uint64_t)(usage.ru_minflt + usage.ru_majflt);
   return true;

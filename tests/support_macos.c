@@ -49,6 +49,9 @@ void need_presence(void) {
   cr_skip_test("SKIPPED: macOS does not tell which pages are in the page tables");
 }
 
+void need_advice(void) {
+}
+
 uint64_t present_bytes(const premap_region *region, bool only_of_file) {
   (void)region;
   (void)only_of_file;

@@ -224,6 +224,9 @@ void need_dropping(void) {
     cr_skip_test("SKIPPED: this system (Wine does so) keeps pages present that are dropped");
 }
 
+void need_advice(void) {
+}
+
 uint64_t present_bytes(const premap_region *region, bool only_of_file) {
   uint64_t bytes = 0;
   uintptr_t begin = (uintptr_t)region->data, end = begin + region->size;

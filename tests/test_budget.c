@@ -110,6 +110,7 @@ static void end(void) {
 TestSuite(budget, .init = begin, .fini = end, .timeout = SECONDS(120));
 
 static void need_group(void) {
+  need_presence();
   if (group.text[0] == '\0')
     cr_skip_test("SKIPPED: no memory group (it needs root, and the calls of Linux)");
 }

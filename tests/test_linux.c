@@ -82,6 +82,8 @@ Test(linux_only, descriptors_that_cannot_be_read, .description = "one that only 
 
 Test(linux_only, sizes_beyond_the_address_space,
      .description = "7 EiB: ENOMEM or EFBIG by each backing and prefault, and no crash") {
+  if (has_valgrind())
+    cr_skip_test("SKIPPED: valgrind refuses such a mapping with an error of its own");
   int own = memfd_create("premap", MFD_CLOEXEC);
   if (own < 0 || ftruncate(own, (off_t)7 << 60) != 0)
     cr_skip_test("SKIPPED: no file of 7 EiB can be made");

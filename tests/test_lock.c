@@ -91,6 +91,8 @@ Test(lock, locking_copies_nothing, .description = "the pages of a locked copy-on
   need_locked_bytes();
   if (!has_system_calls())
     cr_skip_test("SKIPPED: mlock alone copies such pages");
+  if (has_valgrind())
+    cr_skip_test("SKIPPED: valgrind lacks mlock2, and mlock alone copies such pages");
   path file = make_file("file", MIB, 1);
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_COPY_ON_WRITE);
   options.flags = PREMAP_LOCK;

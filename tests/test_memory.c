@@ -108,6 +108,7 @@ Test(memory, without_prefault_nothing_is_present,
 Test(memory, advise_reads_and_maps_nothing,
      .description = "ADVISE: nothing in the page tables, and the bytes come into the page cache") {
   need_presence();
+  need_advice();
   path file = make_file("file", 8 * MIB, 1);
   if (!drop_cache(file.text))
     cr_skip_test("SKIPPED: the system or the file system keeps what it caches");

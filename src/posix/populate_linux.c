@@ -24,18 +24,28 @@ static int populate(char *start, size_t size) {
   }
 }
 
+/* Emulators of Linux (qemu's user mode) take whatever advice, and do nothing for what they do not know. Of a length of 0 the
+ * kernel only says whether it knows the advice. */
+static bool is_emulated(char *start) {
+  const int no_advice = 0x7fffffff;
+  return madvise(start, 0, no_advice) == 0;
+}
+
 static bool page_cannot_be_had(int os_error) {
   return os_error == EFAULT || os_error == EHWPOISON;
 }
 
 premap__status premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way) {
-  static atomic_bool missing; /* relaxed: who misses the news finds out itself */
-  if (atomic_load_explicit(&missing, memory_order_relaxed)) {
+  /* Relaxed: who misses the news finds out itself. */
+  enum { UNKNOWN, TRUSTED, MISSING };
+  static atomic_int call;
+  premap__posix_range pages = premap__posix_pages_over(address, size);
+  if (atomic_load_explicit(&call, memory_order_relaxed) == UNKNOWN)
+    atomic_store_explicit(&call, is_emulated(pages.start) ? MISSING : TRUSTED, memory_order_relaxed);
+  if (atomic_load_explicit(&call, memory_order_relaxed) == MISSING)
     return premap__posix_populate_portable(address, size, done, way);
-  }
 
   size_t page = premap__os_page_size();
-  premap__posix_range pages = premap__posix_pages_over(address, size);
   int os_error = 0;
   size_t at = 0;
   for (size_t step = pages.size; at < pages.size;) {
@@ -55,7 +65,7 @@ premap__status premap__os_populate(void *address, size_t size, size_t *done, pre
   if (os_error == EINVAL && madvise(pages.start, 0, MADV_POPULATE_READ) == 0)
     os_error = ENODEV;
   if (os_error == EINVAL) {
-    atomic_store_explicit(&missing, true, memory_order_relaxed);
+    atomic_store_explicit(&call, MISSING, memory_order_relaxed);
     return premap__posix_populate_portable(address, size, done, way);
   }
   *done = premap__posix_populated(address, size, pages.start + at);
