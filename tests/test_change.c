@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(change, .init = support_begin, .fini = support_end, .timeout = SECONDS(300));
+TestSuite(change, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
 enum { FILE_SIZE = 4 * MIB };
 

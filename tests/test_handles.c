@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(handles, .init = support_begin, .fini = support_end, .timeout = SECONDS(300));
+TestSuite(handles, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
 /* ---- Invalid handles */
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(load, .init = support_begin, .fini = support_end, .timeout = SECONDS(300));
+TestSuite(load, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
 static const size_t sizes[] = {0, 1, 4095, 4096, 4097, 64 * KIB, 256 * KIB, 256 * KIB + 1, 2 * MIB, 2 * MIB + 1, 5 * MIB + 3};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };

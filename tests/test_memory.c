@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-TestSuite(memory, .init = support_begin, .fini = support_end, .timeout = SECONDS(300));
+TestSuite(memory, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
 /* Reading a byte of each page of the region must cost no page fault, where those are counted. A sanitizer would fault in its
  * own notes about each. */

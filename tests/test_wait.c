@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-TestSuite(wait, .init = support_begin, .fini = support_end, .timeout = SECONDS(300));
+TestSuite(wait, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
 static const int64_t minute_ms = 60000;
 
