@@ -124,8 +124,10 @@ void need_presence(void);     /* present_bytes is known */
 void need_dropping(void);     /* pages that are released leave the page tables */
 void need_advice(void);       /* advice is not ignored */
 void need_locked_bytes(void); /* locked_bytes is known, and locks work */
-/* Takes this process's privileges away for the rest of the test. */
+/* Takes this process's privileges away for the rest of the test, if it has any. */
 void need_to_be_nobody(void);
+/* Makes this process another user than the one who owns the files, for the rest of the test. */
+void need_another_user(void);
 /* Allows this process to lock no more. */
 void need_lock_limit(uint64_t bytes);
 

@@ -65,6 +65,12 @@ void need_to_be_nobody(void) {
     cr_skip_test("SKIPPED: privileges cannot be dropped");
 }
 
+void need_another_user(void) {
+  if (geteuid() != 0)
+    cr_skip_test("SKIPPED: only root can become another user");
+  need_to_be_nobody();
+}
+
 void need_lock_limit(uint64_t bytes) {
   struct rlimit limit = {(rlim_t)bytes, (rlim_t)bytes};
   cr_assert_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);

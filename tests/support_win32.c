@@ -96,6 +96,10 @@ void need_to_be_nobody(void) {
   cr_skip_test("SKIPPED: a Windows process cannot become another user");
 }
 
+void need_another_user(void) {
+  need_to_be_nobody();
+}
+
 void need_lock_limit(uint64_t bytes) {
   cr_skip_test("SKIPPED: Windows knows no limit of %llu locked bytes: the library raises the working set's",
                (unsigned long long)bytes);

@@ -211,7 +211,7 @@ Test(memory, residency_of_others_files_is_unknown,
   path copy = make_file("own", 2 * MIB, 1);
   cr_assert_eq(set_permissions(file.text, 0444), 0);
   cr_assert_eq(set_permissions(copy.text, 0666), 0);
-  need_to_be_nobody();
+  need_another_user();
   for (uint32_t keep = 0; keep <= PREMAP_KEEP_OPEN; keep += PREMAP_KEEP_OPEN) {
     premap_options options = mapped(PREMAP_PREFAULT_POPULATE, PREMAP_READ_ONLY);
     options.flags = keep;
