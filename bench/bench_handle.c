@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench_handle.c - what premap_is_ready costs on one hot handle among 1 to 1,000,000, against a bare acquire load in a shared library,
- * and what creating and closing a handle costs on 1 to 8 threads. Both sides run in turn, round by round; medians and their ratio.
+ * bench_handle.c - what premap_is_ready and premap_state cost on one hot handle among 1 to 1,000,000, against a bare acquire
+ * load in a shared library; and what creating and closing a handle costs on 1 to 8 threads.
  */
 #include <premap/premap.h>
 
@@ -10,91 +10,113 @@
 #include <uv.h>
 
 #include "baseline.h"
+#include "harness.h"
 
-enum { ROUNDS = 15, CALLS = 2000000, CREATIONS = 200000, THREADS_MAX = 8 };
+enum { ROUNDS = 15, CALLS = 2000000, CREATIONS = 200000, THREADS_MAX = 8, OTHERS_MAX = 1000000 };
 
-static int compare(const void *a, const void *b) {
-  double left = *(const double *)a, right = *(const double *)b;
-  return (left > right) - (left < right);
-}
+static const bench_metric metric = {"time a call", "ns", 0};
 
-static double median(double *values, int count) {
-  qsort(values, (size_t)count, sizeof *values, compare);
-  return values[count / 2];
-}
-
-static _Atomic uint64_t ready_word = 2;
 static volatile int sink; /* keeps the compiler from dropping the loops */
 
-static double time_baseline_ns(void) {
+static int call_baseline(void *context, double *values) {
+  static _Atomic uint64_t ready_word = 2;
+  (void)context;
   int sum = 0;
-  uint64_t begin = uv_hrtime();
+  uint64_t begin = bench_now_ns();
   for (int i = 0; i < CALLS; i++)
     sum += baseline_is_ready(&ready_word);
+  values[0] = bench_seconds_since(begin) * 1e9 / (double)(int)CALLS;
   sink = sum;
-  return (double)(uv_hrtime() - begin) / (double)CALLS;
+  return 0;
 }
 
-static double time_is_ready_ns(premap_file file) {
+static int call_is_ready(void *context, double *values) {
+  premap_file file = *(premap_file *)context;
   int sum = 0;
-  uint64_t begin = uv_hrtime();
+  uint64_t begin = bench_now_ns();
   for (int i = 0; i < CALLS; i++)
     sum += premap_is_ready(file);
+  values[0] = bench_seconds_since(begin) * 1e9 / (double)(int)CALLS;
   sink = sum;
-  return (double)(uv_hrtime() - begin) / (double)CALLS;
+  return sum == CALLS ? 0 : -1;
 }
 
-static int bench_is_ready(const char *path) {
+static int call_state(void *context, double *values) {
+  premap_file file = *(premap_file *)context;
+  int sum = 0;
+  uint64_t begin = bench_now_ns();
+  for (int i = 0; i < CALLS; i++)
+    sum += premap_state(file);
+  values[0] = bench_seconds_since(begin) * 1e9 / (double)(int)CALLS;
+  sink = sum;
+  return sum == CALLS * PREMAP_READY ? 0 : -1;
+}
+
+static int bench_looks(const char *path) {
   premap_file file = premap_load(path, NULL, NULL);
   if (file < 0) {
     fprintf(stderr, "bench_handle: cannot load '%s': %s\n", path, premap_strerror((int)file));
-    return 1;
+    return -1;
   }
-  static premap_file others[1000000];
+  static premap_file others[OTHERS_MAX];
+  const bench_side sides[] = {{"bare acquire load", call_baseline, NULL},
+                              {"premap_is_ready", call_is_ready, &file},
+                              {"premap_state", call_state, &file}};
   size_t open = 0;
-  printf("handles,is_ready_ns,bare_load_ns,ratio\n");
-  for (size_t handles = 1; handles <= 1000000; handles *= 100) {
+  int result = 0;
+  for (size_t handles = 1; handles <= OTHERS_MAX && result == 0; handles *= 100) {
     for (; open < handles - 1; open++)
       others[open] = premap_create(path, NULL);
-    double ours[ROUNDS], bare[ROUNDS], ratios[ROUNDS];
-    for (int round = 0; round < ROUNDS; round++) {
-      bare[round] = time_baseline_ns();
-      ours[round] = time_is_ready_ns(file);
-      ratios[round] = ours[round] / bare[round];
-    }
-    printf("%zu,%.2f,%.2f,%.2f\n", handles, median(ours, ROUNDS), median(bare, ROUNDS), median(ratios, ROUNDS));
+    char name[64];
+    snprintf(name, sizeof name, "look at one of %zu", handles);
+    bench_comparison comparison = {name, &metric, 1, sides, 3, ROUNDS};
+    result = bench_compare(&comparison);
   }
   while (open > 0)
     premap_close(others[--open]);
   premap_close(file);
-  return 0;
+  return result;
 }
+
+struct creation {
+  char *path;
+  int threads;
+};
 
 static void create_and_close(void *path) {
   for (int i = 0; i < CREATIONS; i++)
     premap_close(premap_create(path, NULL));
 }
 
-static int bench_create(char *path) {
-  printf("threads,create_close_ns_per_thread\n");
-  for (int threads = 1; threads <= THREADS_MAX; threads *= 2) {
-    double took[ROUNDS];
-    for (int round = 0; round < ROUNDS; round++) {
-      uv_thread_t ids[THREADS_MAX];
-      uint64_t begin = uv_hrtime();
-      for (int i = 0; i < threads; i++)
-        if (uv_thread_create(&ids[i], create_and_close, path) != 0)
-          return 1;
-      for (int i = 0; i < threads; i++)
-        uv_thread_join(&ids[i]);
-      took[round] = (double)(uv_hrtime() - begin) / (double)CREATIONS;
-    }
-    printf("%d,%.0f\n", threads, median(took, ROUNDS));
-  }
-  return 0;
+/* Processor time: more threads than processors take longer, and cost no more. */
+static int create_on_threads(void *context, double *values) {
+  const struct creation *creation = context;
+  uv_thread_t ids[THREADS_MAX];
+  int started = 0;
+  uint64_t begin = bench_now_ns();
+  while (started < creation->threads && uv_thread_create(&ids[started], create_and_close, creation->path) == 0)
+    started++;
+  for (int i = 0; i < started; i++)
+    uv_thread_join(&ids[i]);
+  unsigned processors = uv_available_parallelism();
+  unsigned used = (unsigned)started < processors ? (unsigned)started : processors;
+  values[0] = bench_seconds_since(begin) * 1e9 * used / ((double)CREATIONS * started);
+  return started == creation->threads ? 0 : -1;
+}
+
+static int bench_creation(char *path) {
+  struct creation creations[] = {{path, 1}, {path, 2}, {path, 4}, {path, 8}};
+  const bench_side sides[] = {{"1 thread", create_on_threads, &creations[0]},
+                              {"2 threads", create_on_threads, &creations[1]},
+                              {"4 threads", create_on_threads, &creations[2]},
+                              {"8 threads", create_on_threads, &creations[3]}};
+  static const bench_metric processor = {"processor time a call", "ns", 0};
+  bench_comparison comparison = {"create and close", &processor, 1, sides, 4, ROUNDS};
+  return bench_compare(&comparison);
 }
 
 int main(int argc, char **argv) {
   char *path = argc > 1 ? argv[1] : argv[0];
-  return bench_is_ready(path) != 0 || bench_create(path) != 0;
+  bench_print_header();
+  return bench_looks(path) == 0 && bench_creation(path) == 0 ? 0 : 1;
 }

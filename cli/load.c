@@ -88,7 +88,9 @@ static bool add(void *context, const char *path, int code) {
       run->capacity = run->capacity > 0 ? 2 * run->capacity : 256;
       run->entries = text_reallocate(run->entries, run->capacity * sizeof *run->entries);
     }
-    premap_file file = code != 0 ? code : premap_create(path, &run->how);
+    premap_options how = run->how;
+    how.flags |= code == SYSTEM_REGULAR ? PREMAP_KNOWN_REGULAR : 0;
+    premap_file file = code < 0 ? code : premap_create(path, &how);
     run->entries[run->count++] = (load_entry){text_copy(path), file};
     /* Where no thread can be had for it, the wait for it loads it. */
     if (file > 0)

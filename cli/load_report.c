@@ -32,6 +32,7 @@ static void print_json(const char *path, const premap_file_info *info, const cli
   report_set(fields, "state", json_string(is_ready ? "ready" : "failed"));
   report_set(fields, "size", json_integer((json_int_t)(is_ready ? info->length : info->file_size)));
   report_set(fields, "present", json_integer((json_int_t)info->present));
+  report_set(fields, "assisted", json_boolean(info->assisted != 0));
   report_set(fields, "file_size", json_integer((json_int_t)info->file_size));
   report_set(fields, "offset", json_integer((json_int_t)info->offset));
   report_set(fields, "backing", backing_json(is_ready ? info->backing : PREMAP_BACKING_AUTO));

@@ -286,7 +286,7 @@ bool system_walk(const char *directory, system_visit *visit, void *context) {
     if (name->is_directory) {
       go_on = enter(&inner, path, visit, context);
     } else {
-      go_on = visit(context, path, text_is_utf8(path) ? 0 : PREMAP_EILSEQ);
+      go_on = visit(context, path, text_is_utf8(path) ? SYSTEM_REGULAR : PREMAP_EILSEQ);
       free(path);
     }
   }

@@ -243,7 +243,7 @@ static bool survey_file(void *context, const char *path, int code) {
   if (path == NULL)
     return true;
   file_finding finding = {.path = path, .file = -1};
-  if (code == 0) {
+  if (code >= 0) {
     find(&finding, survey->evicts);
   } else {
     finding.is_failed = true;

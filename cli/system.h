@@ -12,8 +12,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Called for each path found (code 0), or that could not be looked into (its code). Path null: nothing to report yet, but a
- * chance to stop. False stops the search. */
+/* Called for each path found (code 0, or SYSTEM_REGULAR where a directory says so of its file), or that could not be looked
+ * into (its code). Path null: nothing to report yet, but a chance to stop. False stops the search. */
+enum { SYSTEM_REGULAR = 1 };
 typedef bool system_visit(void *context, const char *path, int code);
 
 /* First call of the program: readies the standard streams, and replaces the arguments by what the user typed, where the system

@@ -115,7 +115,7 @@ static bool walk_entry(const char *directory, const struct dirent *entry, system
   }
   bool go_on = true;
   if (file)
-    go_on = visit(context, path, 0);
+    go_on = visit(context, path, SYSTEM_REGULAR);
   else if (subdirectory)
     go_on = system_walk(path, visit, context);
   free(path);

@@ -20,12 +20,18 @@ function(premap_compile target)
                C_STANDARD_REQUIRED ON
                C_EXTENSIONS OFF
                C_VISIBILITY_PRESET hidden
+               CXX_STANDARD 20
+               CXX_STANDARD_REQUIRED ON
+               CXX_EXTENSIONS OFF
                COMPILE_WARNING_AS_ERROR ${PREMAP_WARNINGS_AS_ERRORS})
   # MSVC has C11's atomics behind an option, and calls most of C's own library deprecated.
-  target_compile_options(${target} PRIVATE $<$<C_COMPILER_ID:MSVC>:/experimental:c11atomics;/utf-8;/W3>)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:C,MSVC>:/experimental:c11atomics>
+                                           $<$<C_COMPILER_ID:MSVC>:/utf-8;/W3>)
   target_compile_definitions(${target} PRIVATE $<$<PLATFORM_ID:Windows>:_CRT_SECURE_NO_WARNINGS>)
   if(PROJECT_IS_TOP_LEVEL)
     target_compile_options(
-      ${target} PRIVATE $<$<C_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra;-Wconversion;-Wshadow;-Wstrict-prototypes>)
+      ${target} PRIVATE $<$<C_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra;-Wconversion;-Wshadow>
+                        $<$<COMPILE_LANG_AND_ID:C,GNU,Clang,AppleClang>:-Wstrict-prototypes>
+                        $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>:-Wpedantic>)
   endif()
 endfunction()

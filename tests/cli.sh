@@ -3,7 +3,7 @@
 #
 # Uses the command premap as a person would. Usage: tests/cli.sh [LAUNCHER...] PREMAP
 # LAUNCHER: what runs the program where this system does not by itself, such as ci/wine. PREMAP_CLI_HELPER: for Windows, the program made
-# of cli_win32.c.
+# of cli_win32.c. PREMAP_CLI_PART: 2/3, say, for the second of three parts of the tests, which may run side by side.
 # Exit status: 0 all passed, 1 some failed, 2 wrong usage.
 set -u
 
@@ -43,9 +43,17 @@ export TERM=xterm LC_ALL=C
 
 passed=0 failed=0 skipped=0
 
+# Every so many tests one is of this part.
+part=${PREMAP_CLI_PART:-1/1} number=0
+of_this_part() {
+  number=$((number + 1))
+  [ $((number % ${part#*/})) -eq $((${part%/*} % ${part#*/})) ]
+}
+
 # check NAME COMMAND...: runs it, passed if it ends with 0.
 check() {
   local name=$1
+  of_this_part || return 0
   shift
   if "$@" >check.log 2>&1; then
     passed=$((passed + 1))
@@ -58,6 +66,7 @@ check() {
 }
 
 skip() {
+  of_this_part || return 0
   skipped=$((skipped + 1))
   echo "[SKIP] $1: $2"
 }
@@ -71,12 +80,18 @@ check_posix() {
   fi
 }
 
-# exits STATUS COMMAND...: does it end so? Its output is in out and err.
+# exits STATUS COMMAND...: does it end so? Its output is in out and err. premap says why it ends with 1; Wine 8 now and then ends with that, and
+# without a word, before the program has begun.
 exits() {
-  local expected=$1 status=0
+  local expected=$1 status attempt
   shift
-  "$@" >out 2>err </dev/null || status=$?
-  [ "$status" -eq "$expected" ] && return
+  for attempt in 1 2 3; do
+    status=0
+    "$@" >out 2>err </dev/null || status=$?
+    [ "$status" -eq "$expected" ] && return
+    [[ $status -eq 1 && $1 == */ci/wine && ! -s out && ! -s err ]] || break
+    echo "[----] Wine ended attempt $attempt without a word: $*"
+  done
   echo "exit status $status, not $expected: $*"
   cat err
   return 1
@@ -315,7 +330,7 @@ load_touch() {
 load_json() {
   exits 1 "${premap[@]}" load --json tree plain nothing "$escape" "$latin" tree/empty && silent err && json_holds out \
     'all(o["schema"] == 1 for o in objects) and objects[-1]["summary"] is True' && json_holds out \
-    'all(set("path state size present backing strategy reason partial error seconds queue_seconds".split()) <= set(o)
+    'all(set("path state size present assisted backing strategy reason partial error seconds queue_seconds".split()) <= set(o)
          for o in objects[:-1])' && json_holds out \
     '[objects[-1][k] for k in "files ready failed complete".split()] == [207, 206, 1, True]' && json_holds out \
     'objects[-1]["bytes"] == sum(o["size"] for o in objects[:-1])' && json_holds out \
@@ -510,13 +525,22 @@ status_json() {
     json_holds out "objects[-1]['unknown'] == $unknown" &&
     printf 'plain\0%s\0' "$newline" | "${premap[@]}" status -0 --json - >out && json_holds out 'len(objects) == 3'
 }
+load_and_look() {
+  exits 0 "${premap[@]}" load big && exits 0 "${premap[@]}" status --json big && json_holds out \
+    'objects[0]["resident"] == 300000000' && exits 0 "${premap[@]}" status big && says out "100%"
+}
+# What nobody has locked the system may give up at any time, and beside other work it does: so it is looked at again.
+is_there_after_load() {
+  for _ in {1..10}; do
+    ! load_and_look || return 0
+  done
+  return 1
+}
 evict_and_load() {
   sync big
   exits 0 "${premap[@]}" evict --json big && json_holds out 'objects[0]["resident"] == 0 and objects[0]["size"] == 300000000' &&
     exits 0 "${premap[@]}" status --json big && json_holds out 'objects[0]["resident"] == 0' &&
-    exits 0 "${premap[@]}" load big && exits 0 "${premap[@]}" status --json big && json_holds out \
-    'objects[0]["resident"] == 300000000' &&
-    exits 0 "${premap[@]}" status big && says out "100%" && exits 0 "${premap[@]}" evict big && says out "300.0 MB       0 B"
+    is_there_after_load && exits 0 "${premap[@]}" evict big && says out "300.0 MB       0 B"
 }
 evict_failures() {
   exits 1 "${premap[@]}" evict plain nothing tree && says err "open 'nothing'" && says out "1 failed" &&
@@ -594,7 +618,7 @@ no_bar() {
 colors() {
   on_terminal TERM=xterm "$quoted load nothing plain"
   says out $'\e[31m' || return 1
-  on_terminal "TERM=xterm NO_COLOR=1" "$quoted status plain; $quoted load nothing"
+  on_terminal "TERM=xterm NO_COLOR=1" "$quoted status plain; $quoted load --quiet nothing" # quiet: where loading is slow it would have a bar
   plain_on_terminal || return 1
   on_terminal TERM=xterm "$quoted status --color=never plain"
   plain_on_terminal && exits 0 "${premap[@]}" status plain && ! grep -q $'\e' out &&

@@ -150,6 +150,10 @@ void support_begin(void) {
   cr_assert(result == 0 || result == UV_EEXIST, "%s: %s", parent.text, uv_strerror(result));
   snprintf(directory.text, sizeof directory.text, "%.4000s/%ld", parent.text, (long)uv_os_getpid());
   result = make_directory(directory.text);
+  if (result == UV_EEXIST) { /* of a test that was skipped, and had this process's number */
+    support_remove_tree(directory.text);
+    result = make_directory(directory.text);
+  }
   cr_assert_eq(result, 0, "%s: %s", directory.text, uv_strerror(result));
 }
 
@@ -237,6 +241,13 @@ path make_file(const char *name, size_t size, uint32_t seed) {
   return make_with(name, size, NULL, seed);
 }
 
+path make_slow_file(void) {
+  static atomic_int made;
+  char name[32];
+  snprintf(name, sizeof name, "slow%d", atomic_fetch_add(&made, 1));
+  return make_file(name, SLOW_SIZE, 1);
+}
+
 path make_text(const char *name, const char *text) {
   return make_with(name, strlen(text), text, 0);
 }
@@ -278,6 +289,28 @@ bool reaches_state(premap_file file, premap_load_state state) {
   return true;
 }
 
+premap_file open_inline(const char *name, const premap_options *options) {
+  uint64_t begin = uv_hrtime();
+  while (uv_hrtime() - begin < UINT64_C(60) * PREMAP_TEST_SLOWNESS * 1000 * 1000 * 1000) {
+    premap_file file = premap_open(name, options);
+    if (strcmp(info_of(file).reason, "already in memory, so read at the start") == 0)
+      return file;
+    cr_assert_eq(premap_wait(file, -1, NULL), 0);
+    cr_assert_eq(premap_close(file), 0);
+  }
+  return 0;
+}
+
+bool makes_progress(premap_file file) {
+  uint64_t begin = uv_hrtime(), done = 0;
+  while (premap_progress(file, &done, NULL) == 0 && done == 0) {
+    if (uv_hrtime() - begin > UINT64_C(60) * PREMAP_TEST_SLOWNESS * 1000 * 1000 * 1000)
+      return false;
+    async_yield();
+  }
+  return done > 0;
+}
+
 void expect_message(premap_file file, const char *step, const char *name, const char *rest) {
   char expected[2 * PATH_CAPACITY], actual[2 * PATH_CAPACITY];
   int length = snprintf(expected, sizeof expected, "%s '%s'%s", step, name, rest);
@@ -310,8 +343,16 @@ bool has_thread_sanitizer(void) {
   return strstr(PREMAP_TEST_SANITIZE, "thread") != NULL;
 }
 
+bool has_address_sanitizer(void) {
+  return strstr(PREMAP_TEST_SANITIZE, "address") != NULL;
+}
+
 bool has_valgrind(void) {
   return strstr(PREMAP_TEST_LAUNCHER, "valgrind") != NULL;
+}
+
+size_t rounds_of(size_t count) {
+  return has_valgrind() ? count / 10 : count;
 }
 
 typedef struct member {

@@ -13,7 +13,9 @@
 #endif
 
 #include <limits.h>
+#ifndef __cplusplus
 #include <stdatomic.h>
+#endif
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +24,10 @@
 #include <premap/ffi.h>
 #include <premap/premap.h>
 #include <uv.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
@@ -50,6 +56,8 @@ path path_of(const char *name);
 
 /* Makes a file whose bytes are pattern_fill's for this seed, and returns its path. */
 path make_file(const char *name, size_t size, uint32_t seed);
+/* One of SLOW_SIZE and seed 1, with a name of its own each time: Windows lets nobody write to one that is mapped. */
+path make_slow_file(void);
 path make_text(const char *name, const char *text);
 /* The bytes that belong at offset of a file with this seed. */
 void pattern_fill(void *to, size_t size, uint32_t seed, uint64_t offset);
@@ -90,6 +98,11 @@ premap_file_info info_of(premap_file file);
 bool has_system_calls(void);
 /* Lets other threads run until the file is in this state. False when that has not come in a minute. */
 bool reaches_state(premap_file file, premap_load_state state);
+/* Opens the file again and again until its start makes it READY, and returns that handle: the kernel refuses while it has to
+ * note that a link was read, or something is mounted anywhere. 0 when it has not come to that in a minute. */
+premap_file open_inline(const char *name, const premap_options *options);
+/* Lets other threads run until some of the file has been dealt with, so that what it takes is taken. */
+bool makes_progress(premap_file file);
 /* The file's message must be: step 'name'rest. */
 void expect_message(premap_file file, const char *step, const char *name, const char *rest);
 /* The load must fail at this step with this code, and say so in full. */
@@ -117,6 +130,11 @@ extern const int code_of_file_as_directory, code_of_long_component;
 extern const int code_of_order_advice;
 /* Descriptors that the system's locks may take at some time or other, and then keep. */
 extern const size_t lazy_descriptors;
+/* What run_child gives of a program that raises SIGTERM. */
+extern const int status_of_termination;
+
+/* What tells the calling thread from all others; asking takes no memory and no descriptor. */
+uintptr_t thread_number(void);
 
 /* Each of these skips the test, with the reason, where the system lacks it: to be called before there is anything to clean up
  * but files. */
@@ -131,12 +149,22 @@ void need_another_user(void);
 /* Allows this process to lock no more. */
 void need_lock_limit(uint64_t bytes);
 
+/* Do files that are in memory load at the start here, as premap.h says of PREMAP_INLINE_IF_CACHED? Not asked of the library. */
+bool loads_inline(void);
+
 /* Is this a build with ThreadSanitizer? It multiplies memory, takes page faults of its own, and dies when the child of a fork
  * makes threads. */
 bool has_thread_sanitizer(void);
+/* Is this a build with AddressSanitizer? In the child of a fork its allocator may be locked for ever, and its leak check
+ * reports what the parent's threads have. */
+bool has_address_sanitizer(void);
 /* Does valgrind run this? It takes page faults of its own, answers for the kernel where address space is short, and lacks new
  * system calls. */
 bool has_valgrind(void);
+/* Linux only: is this an emulator of Linux (qemu's user mode)? */
+bool is_emulated(void);
+/* So many, or a tenth of that under valgrind, which runs one thread at a time and so shows no more races by more rounds. */
+size_t rounds_of(size_t count);
 size_t open_descriptors(void);
 /* Descriptors and mappings of files in the test's directory. */
 size_t descriptors_left(void);
@@ -156,6 +184,9 @@ size_t cached_bytes(const char *name);
 /* Writes what is dirty and drops the file from the page cache. False when the system kept more than a hundredth. */
 bool drop_cache(const char *name);
 
+/* System: is what premap_queue_fd gave readable (Windows: signaled), or will it be in this time? */
+bool becomes_readable(intptr_t descriptor, int timeout_ms);
+
 /* ---- Between support.c and the system's file */
 
 path support_temporary_root(void);
@@ -166,5 +197,9 @@ const char *support_other_problem(void);
 bool support_memory_leaked(void);
 /* The test's directory. */
 const path *support_directory(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -14,6 +14,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Only there when the test was built with LeakSanitizer. */
@@ -70,13 +72,27 @@ void need_presence(void) {
 }
 
 /* The kernel refuses what is no advice; qemu does not. */
-static bool is_emulated(void) {
+bool is_emulated(void) {
   return madvise(NULL, 0, INT_MAX) == 0;
 }
 
 void need_advice(void) {
   if (is_emulated())
     cr_skip_test("SKIPPED: this emulator ignores all advice");
+}
+
+/* The kernel has to know a mount by its number, which a sandbox or tool may refuse, and the file system to tell a read from
+ * memory from others. */
+bool loads_inline(void) {
+  enum { EXT = 0xEF53, XFS = 0x58465342 };
+  const unsigned long btrfs = 0x9123683E, f2fs = 0xF2F52010;
+  const long ask_of_a_mount = 457;
+  struct statfs status;
+  cr_assert_eq(statfs(support_directory()->text, &status), 0);
+  unsigned long kind = (unsigned long)status.f_type;
+  bool is_known = kind == EXT || kind == XFS || kind == btrfs || kind == f2fs;
+  bool knows_mounts = syscall(ask_of_a_mount, NULL, NULL, 0, 0) != 0 && errno == EFAULT;
+  return is_known && knows_mounts && has_system_calls();
 }
 
 uint64_t present_bytes(const premap_region *region, bool only_of_file) {

@@ -45,6 +45,10 @@ size_t mappings_left(void) {
   return count;
 }
 
+bool loads_inline(void) {
+  return false;
+}
+
 void need_presence(void) {
   cr_skip_test("SKIPPED: macOS does not tell which pages are in the page tables");
 }

@@ -8,6 +8,9 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,11 @@ const int code_of_file_as_directory = PREMAP_ENOTDIR;
 const int code_of_long_component = PREMAP_ENAMETOOLONG;
 const int code_of_order_advice = 0;
 const size_t lazy_descriptors = 0;
+const int status_of_termination = 128 + SIGTERM;
+
+uintptr_t thread_number(void) {
+  return (uintptr_t)pthread_self();
+}
 
 /* ---- Directories */
 
@@ -90,6 +98,11 @@ void need_locked_bytes(void) {
 
 void set_pool_size(const char *threads) {
   cr_assert_eq(setenv("UV_THREADPOOL_SIZE", threads, 1), 0);
+}
+
+bool becomes_readable(intptr_t descriptor, int timeout_ms) {
+  struct pollfd of = {.fd = (int)descriptor, .events = POLLIN};
+  return poll(&of, 1, timeout_ms) == 1 && of.revents == POLLIN;
 }
 
 /* ---- Counts */

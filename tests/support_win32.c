@@ -19,6 +19,7 @@ const int code_of_file_as_directory = PREMAP_ENOENT; /* "the path was not found"
 const int code_of_long_component = PREMAP_ENOENT;    /* "the name is not correct" */
 const int code_of_order_advice = PREMAP_ENOSYS;
 const size_t lazy_descriptors = 32; /* an event for each lock that threads met at */
+const int status_of_termination = 3;
 
 enum { SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE };
 
@@ -120,6 +121,10 @@ void set_pool_size(const char *threads) {
   cr_assert_eq(_putenv_s("UV_THREADPOOL_SIZE", threads), 0);
 }
 
+bool becomes_readable(intptr_t descriptor, int timeout_ms) {
+  return WaitForSingleObject((HANDLE)descriptor, (DWORD)timeout_ms) == WAIT_OBJECT_0;
+}
+
 /* ---- Handles */
 
 /* Long names contain the test's directory by its long name; so this is what tells it from all others. */
@@ -161,6 +166,10 @@ size_t descriptors_left(void) {
   return count_handles(true);
 }
 
+uintptr_t thread_number(void) {
+  return GetCurrentThreadId();
+}
+
 /* ---- Memory */
 
 static bool next_region(uintptr_t address, MEMORY_BASIC_INFORMATION *found) {
@@ -189,6 +198,10 @@ static PSAPI_WORKING_SET_EX_BLOCK page_at(uintptr_t address) {
   PSAPI_WORKING_SET_EX_INFORMATION page = {.VirtualAddress = (void *)address};
   cr_assert(QueryWorkingSetEx(GetCurrentProcess(), &page, sizeof page));
   return page.VirtualAttributes;
+}
+
+bool loads_inline(void) {
+  return false;
 }
 
 void need_presence(void) {

@@ -4,6 +4,8 @@
  */
 #include "support.h"
 
+#include <premap/uv.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,18 +16,26 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/fuse.h>
+#include <linux/openat2.h>
+
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20
+#endif
 
 /* ---- The file system: a root with one file, "file", of which the test says how it behaves */
 
 enum { FILE_NODE = 2, SEED = 5, FILE_SIZE = 4 * MIB };
 
 typedef struct behavior {
-  _Atomic uint64_t fails_from; /* reads that reach this byte give EIO */
-  _Atomic bool holds;          /* reads report that they are here and wait to be let go */
+  _Atomic uint64_t fails_from;    /* reads that reach this byte give EIO */
+  _Atomic bool holds;             /* reads report that they are here and wait to be let go */
+  _Atomic uint64_t answers;       /* that somebody waited for */
+  _Atomic uint64_t entry_valid_s; /* so long the kernel need not ask again where the file is */
 } behavior;
 
 static behavior *how;   /* shared with the server */
@@ -69,6 +79,7 @@ static void serve_read(int device, const struct fuse_in_header *header, const st
 
 static void serve(int device, const struct fuse_in_header *header, const void *body) {
   uint64_t unique = header->unique;
+  how->answers += header->opcode != FUSE_RELEASE && header->opcode != FUSE_FORGET && header->opcode != FUSE_BATCH_FORGET;
   if (header->opcode == FUSE_INIT) {
     const struct fuse_init_in *in = body;
     struct fuse_init_out out = {.major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION};
@@ -76,7 +87,7 @@ static void serve(int device, const struct fuse_in_header *header, const void *b
     out.max_write = 64 * KIB;
     reply(device, unique, 0, &out, sizeof out);
   } else if (header->opcode == FUSE_LOOKUP && strcmp(body, "file") == 0) {
-    struct fuse_entry_out out = {.nodeid = FILE_NODE, .attr = attributes_of(FILE_NODE)};
+    struct fuse_entry_out out = {.nodeid = FILE_NODE, .attr = attributes_of(FILE_NODE), .entry_valid = how->entry_valid_s};
     reply(device, unique, 0, &out, sizeof out);
   } else if (header->opcode == FUSE_LOOKUP) {
     reply(device, unique, ENOENT, NULL, 0);
@@ -95,9 +106,11 @@ static void serve(int device, const struct fuse_in_header *header, const void *b
   }
 }
 
-static void run_server(int device) {
+/* It ends with the test: else it would keep the runner's output open, and whoever reads that waiting. */
+static void run_server(int device, pid_t test) {
   static _Alignas(8) unsigned char request[128 * KIB];
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != test)
+    _exit(1);
   for (;;) {
     ssize_t size = read(device, request, sizeof request);
     if (size < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN))
@@ -121,9 +134,10 @@ static void begin(void) {
   how = mmap(NULL, sizeof *how, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   cr_assert(how != MAP_FAILED && pipe(arrivals) == 0 && pipe(releases) == 0);
   how->fails_from = UINT64_MAX;
+  pid_t test = getpid();
   server = fork();
   if (server == 0)
-    run_server(device);
+    run_server(device, test);
   close(device);
 }
 
@@ -172,6 +186,58 @@ Test(fuse, its_files_load, .description = "every byte equal, mapped and copied")
     cr_assert_gt(handle, 0, "%s", premap_err_name((int)handle));
     cr_expect(region.size == FILE_SIZE && pattern_equals(region.data, region.size, SEED, 0));
     cr_expect_eq(premap_close(handle), 0);
+  }
+}
+
+static bool knows_the_way(const char *name) {
+  struct open_how resolved = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_CACHED};
+  int place = (int)syscall(SYS_openat2, AT_FDCWD, name, &resolved, sizeof resolved);
+  return place >= 0 && close(place) == 0;
+}
+
+/* While the pool is busy. */
+static void expect_no_question(const char *name, const premap_options *options) {
+  premap_options slow = slow_options();
+  slow.priority = PREMAP_PRIORITY_MAX;
+  premap_file gate = premap_open(make_file("gate", SLOW_SIZE, 1).text, &slow);
+  cr_assert(reaches_state(gate, PREMAP_LOADING));
+  uint64_t before = how->answers;
+  premap_file handle = premap_open(name, options);
+  cr_assert_gt(handle, 0);
+  cr_expect_eq(premap_state(handle), PREMAP_PENDING);
+  cr_expect_eq(how->answers, before);
+  cr_expect_eq(premap_close(gate), 0);
+  premap_region region = {NULL, 0};
+  cr_expect_eq(premap_wait(handle, 60000, &region), 0);
+  cr_expect(region.size == 4096 && pattern_equals(region.data, region.size, SEED, 0));
+  cr_expect_gt(how->answers, before);
+  cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(fuse, a_start_never_asks_the_server,
+     .description = "PREMAP_INLINE_IF_CACHED queues the file, whether the kernel has to ask for the way or only at the open") {
+  path file = served_file();
+  if (!loads_inline()) {
+    end(); /* which is not called after a test that is skipped */
+    cr_skip_test("SKIPPED: here the system does not tell that a file is in memory");
+  }
+  set_pool_size("1");
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_COPIED, PREMAP_READ_ONLY);
+  options.length = 4096;
+  for (int i = 0; i < 2; i++) {
+    how->entry_valid_s = i == 0 ? 0 : 3600;
+    premap_file handle = premap_load(file.text, &options, NULL);
+    cr_assert_gt(handle, 0);
+    cr_expect_eq(premap_close(handle), 0);
+    cr_expect_eq(knows_the_way(file.text), i > 0);
+    for (int known_regular = 0; known_regular < 2; known_regular++) {
+      premap_options start = options;
+      start.flags = PREMAP_INLINE_IF_CACHED | (known_regular ? PREMAP_KNOWN_REGULAR : 0);
+      expect_no_question(file.text, &start);
+      cr_assert_eq(chdir(path_of("mount").text), 0);
+      expect_no_question("file", &start);
+      cr_assert_eq(chdir("/"), 0);
+    }
   }
 }
 
@@ -316,6 +382,116 @@ Test(fuse, a_second_shutdown_keeps_its_deadline,
   cr_expect_eq(all.results[0], 0);
   cr_expect_eq(all.results[1], PREMAP_ETIMEDOUT);
   cr_expect_eq(premap_close(all.held), 0);
+}
+
+static premap_file open_held_by(premap_loader *loader, const char *name) {
+  premap_options options = PREMAP_OPTIONS_INIT;
+  options.loader = loader;
+  how->holds = true;
+  premap_file handle = premap_open(name, &options);
+  cr_assert_gt(handle, 0);
+  await_held_read();
+  return handle;
+}
+
+Test(fuse, a_loader_is_left_behind,
+     .description = "its close gives ETIMEDOUT while a worker hangs, which cleans up when it is back") {
+  path file = served_file();
+  premap_loader *loader;
+  cr_assert_eq(premap_loader_create(&loader, NULL), 0);
+  premap_file held = open_held_by(loader, file.text);
+  cr_expect_eq(premap_loader_drain(loader, 10), PREMAP_ETIMEDOUT);
+  cr_expect_eq(premap_loader_close(loader, 10), PREMAP_ETIMEDOUT);
+  cr_expect_eq(premap_error(held), PREMAP_ECANCELED);
+  cr_expect_eq(premap_close(held), 0);
+  let_reads_go();
+}
+
+Test(fuse, who_waits_for_its_turn_can_be_cancelled,
+     .description = "a gentle load behind one that hangs; its loader ends at once") {
+  path file = served_file(), local = make_file("local", 4 * MIB, 1);
+  premap_options gentle = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  gentle.flags = PREMAP_GENTLE;
+  how->holds = true;
+  premap_file held = premap_open(file.text, &gentle);
+  cr_assert_gt(held, 0);
+  await_held_read();
+  cr_assert_eq(premap_loader_create(&gentle.loader, NULL), 0);
+  premap_file waits = premap_open(local.text, &gentle);
+  cr_assert(reaches_state(waits, PREMAP_LOADING));
+  cr_expect_eq(premap_wait(waits, 50, NULL), PREMAP_ETIMEDOUT);
+  cr_expect_eq(premap_cancel(waits), 0);
+  cr_expect_eq(premap_loader_close(gentle.loader, 20000), 0);
+  cr_expect_eq(premap_close(waits), 0);
+  let_reads_go();
+  cr_expect_eq(premap_wait(held, 60000, NULL), 0);
+  cr_expect_eq(premap_close(held), 0);
+}
+
+static void note_detached(void *argument) {
+  *(bool *)argument = true;
+}
+
+Test(fuse, what_hangs_keeps_no_gentle_load,
+     .description = "once it was cancelled; nor does it keep the pool from others before") {
+  set_pool_size("4");
+  path file = served_file(), local = make_file("local", 4 * MIB, 1);
+  premap_options gentle = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  gentle.flags = PREMAP_GENTLE;
+  how->holds = true;
+  premap_file held = premap_open(file.text, &gentle);
+  cr_assert_gt(held, 0);
+  await_held_read();
+  premap_file wait[3];
+  for (int i = 0; i < 3; i++) {
+    cr_assert_gt(wait[i] = premap_open(local.text, &gentle), 0);
+    cr_assert(reaches_state(wait[i], PREMAP_LOADING));
+  }
+  premap_file other = premap_open(make_text("other", "x").text, NULL);
+  cr_expect_eq(premap_wait(other, 60000, NULL), 0);
+  cr_expect_eq(premap_cancel(held), 0);
+  cr_expect_eq(premap_wait_all(wait, 3, 60000), 0);
+  for (int i = 0; i < 3; i++)
+    cr_expect_eq(premap_close(wait[i]), 0);
+  cr_expect_eq(premap_close(other), 0);
+  cr_expect_eq(premap_close(held), 0);
+  let_reads_go();
+}
+
+Test(fuse, a_loop_does_not_wait_for_what_was_cancelled, .description = "without a callback, while its worker still hangs") {
+  path file = served_file();
+  uv_loop_t loop;
+  premap_loader *loader;
+  bool is_detached = false;
+  cr_assert_eq(uv_loop_init(&loop), 0);
+  cr_assert_eq(premap_loader_attach(&loader, &loop, NULL), 0);
+  premap_file held = open_held_by(loader, file.text);
+  cr_expect_eq(premap_cancel(held), 0);
+  cr_expect_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
+  premap_loader_detach(loader, note_detached, &is_detached);
+  cr_expect_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
+  cr_expect(is_detached);
+  cr_expect_eq(uv_loop_close(&loop), 0);
+  cr_expect_eq(premap_close(held), 0);
+  let_reads_go();
+}
+
+Test(fuse, a_loop_is_let_go,
+     .description = "a detached loader leaves nothing in the host's loop, although a worker still hangs") {
+  path file = served_file();
+  uv_loop_t loop;
+  premap_loader *loader;
+  bool is_detached = false;
+  cr_assert_eq(uv_loop_init(&loop), 0);
+  cr_assert_eq(premap_loader_attach(&loader, &loop, NULL), 0);
+  premap_file held = open_held_by(loader, file.text);
+  premap_loader_detach(loader, note_detached, &is_detached);
+  cr_expect_eq(uv_run(&loop, UV_RUN_DEFAULT), 0);
+  cr_expect(is_detached);
+  cr_expect_eq(uv_loop_close(&loop), 0);
+  cr_expect_eq(premap_error(held), PREMAP_ECANCELED);
+  cr_expect_eq(premap_close(held), 0);
+  let_reads_go();
 }
 
 Test(fuse, a_dead_server_is_an_error,

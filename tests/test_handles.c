@@ -211,35 +211,35 @@ static int compare(const void *left, const void *right) {
 
 static size_t create_many(premap_file *files) {
   size_t failed = 0;
-  for (size_t i = 0; i < MANY; i++)
+  for (size_t i = 0; i < rounds_of(MANY); i++)
     failed += (files[i] = premap_create("file", NULL)) <= 0;
   return failed;
 }
 
 static size_t close_many(const premap_file *files) {
   size_t failed = 0;
-  for (size_t i = 0; i < MANY; i++)
+  for (size_t i = 0; i < rounds_of(MANY); i++)
     failed += premap_close(files[i]) != 0;
   return failed;
 }
 
 Test(handles, a_million_handles,
      .description = "all distinct, also from those before them; memory and descriptors come back; old ones stay invalid") {
-  premap_file *files = calloc(2 * (size_t)MANY, sizeof *files);
+  premap_file *files = calloc(2 * rounds_of(MANY), sizeof *files);
   cr_assert_not_null(files);
   cr_assert_eq(create_many(files), 0);
   cr_assert_eq(close_many(files), 0);
   size_t descriptors = open_descriptors(), allocated = allocated_bytes();
-  cr_assert_eq(create_many(files + MANY), 0);
+  cr_assert_eq(create_many(files + rounds_of(MANY)), 0);
   size_t valid = 0, equal = 0;
-  for (size_t i = 0; i < MANY; i++)
+  for (size_t i = 0; i < rounds_of(MANY); i++)
     valid += premap_state(files[i]) != PREMAP_EBADF;
   cr_expect_eq(valid, 0, "%zu old handles became valid again", valid);
-  cr_expect_eq(close_many(files + MANY), 0);
+  cr_expect_eq(close_many(files + rounds_of(MANY)), 0);
   cr_expect_eq(open_descriptors(), descriptors);
   cr_expect_leq(allocated_bytes(), allocated + MIB, "%zu bytes more", allocated_bytes() - allocated);
-  qsort(files, 2 * (size_t)MANY, sizeof *files, compare);
-  for (size_t i = 1; i < 2 * (size_t)MANY; i++)
+  qsort(files, 2 * rounds_of(MANY), sizeof *files, compare);
+  for (size_t i = 1; i < 2 * rounds_of(MANY); i++)
     equal += files[i] == files[i - 1];
   cr_expect_eq(equal, 0, "%zu handles were given twice", equal);
   free(files);

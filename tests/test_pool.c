@@ -55,6 +55,45 @@ Test(pool, waits_for_any_on_all_its_threads, .description = "the same with wait_
   fill_pool_with_waits(true);
 }
 
+/* The copies of a loader that has memory for one, of which another waits for a thread. */
+typedef struct copies_work {
+  uv_work_t work;
+  premap_loader *loader;
+  int results[2];
+} copies_work;
+
+static void load_copies(uv_work_t *work) {
+  copies_work *mine = (copies_work *)work;
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_COPIED, PREMAP_READ_ONLY);
+  options.loader = mine->loader;
+  options.flags = PREMAP_WAIT_FOR_MEMORY;
+  premap_file files[3];
+  for (int i = 0; i < 3; i++)
+    files[i] = premap_open(path_of("file").text, &options);
+  for (int i = 0; i < 2; i++)
+    mine->results[i] = premap_wait(files[i], -1, NULL);
+  for (int i = 2; i >= 0; i--)
+    cr_expect_eq(premap_close(files[i]), 0);
+}
+
+Test(pool, waits_for_memory_on_all_its_threads,
+     .description = "end when nobody is left to load what is queued, and could give some back") {
+  set_pool_size("1");
+  make_file("file", 3 * MIB, 1);
+  premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
+  limits.memory_max = 4 * MIB;
+  copies_work work = {.results = {1, 1}};
+  uv_loop_t loop;
+  cr_assert_eq(premap_loader_create(&work.loader, &limits), 0);
+  cr_assert_eq(uv_loop_init(&loop), 0);
+  cr_assert_eq(uv_queue_work(&loop, &work.work, load_copies, NULL), 0);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  cr_expect_eq(work.results[0], 0);
+  cr_expect_eq(work.results[1], PREMAP_ENOMEM);
+  cr_expect_eq(premap_loader_close(work.loader, 60000), 0);
+  cr_expect_eq(uv_loop_close(&loop), 0);
+}
+
 /* ---- Shutting down */
 
 static premap_file start_slow(void) {
@@ -80,4 +119,56 @@ Test(pool, no_time_to_shut_down,
   cr_expect_eq(premap_error(file), PREMAP_ECANCELED);
   cr_expect_eq(premap_shutdown(-1), 0);
   cr_expect_eq(premap_close(file), 0);
+}
+
+/* ---- Closing without unmapping */
+
+Test(pool, unmapping_can_be_left_to_it,
+     .description = "close_async: the handle is stale at once, the mapping goes when a thread is free") {
+  set_pool_size("1");
+  premap_file loaded = premap_open(make_file("file", MIB, 1).text, NULL);
+  cr_assert_eq(premap_wait(loaded, 60000, NULL), 0);
+  premap_file slow = start_slow();
+  cr_assert(makes_progress(slow));
+  size_t before = mappings_left();
+  cr_expect_eq(premap_close_async(loaded), 0);
+  cr_expect_eq(premap_state(loaded), PREMAP_EBADF);
+  cr_expect_eq(mappings_left(), before, "the only thread is busy");
+  cr_expect_eq(premap_close(slow), 0);
+  cr_expect_eq(premap_shutdown(-1), 0);
+  cr_expect_eq(mappings_left(), 0);
+}
+
+Test(pool, cancelling_does_not_unmap,
+     .description = "what was put aside, and is large: its mapping goes when a thread is free") {
+  set_pool_size("1");
+  premap_options options = slow_options();
+  options.priority = -1;
+  path name = make_file("large", 1, 1);
+  cr_assert_eq(set_size(name.text, 64 * MIB), 0);
+  premap_file large = premap_open(name.text, &options);
+  cr_assert(makes_progress(large));
+  premap_file slow = start_slow();
+  cr_assert(makes_progress(slow));
+  size_t before = mappings_left(), descriptors = descriptors_left();
+  cr_expect_eq(premap_cancel(large), 0);
+  cr_expect_eq(premap_error(large), PREMAP_ECANCELED);
+  cr_expect_eq(mappings_left(), before, "the only thread is busy");
+  cr_expect_eq(descriptors_left(), descriptors - 1);
+  cr_expect_eq(premap_close(slow), 0);
+  cr_expect_eq(premap_shutdown(-1), 0);
+  cr_expect_eq(mappings_left(), 0);
+  cr_expect_eq(premap_close(large), 0);
+}
+
+Test(pool, other_files_close_as_usual, .description = "close_async of one that is retained, unfinished, or closed already") {
+  premap_file loaded = premap_load(make_text("file", "hello").text, NULL, NULL);
+  cr_expect_eq(premap_retain(loaded), 0);
+  cr_expect_eq(premap_close_async(loaded), 0);
+  cr_expect_eq(premap_is_ready(loaded), 1);
+  cr_expect_eq(premap_close_async(loaded), 0);
+  cr_expect_eq(premap_close_async(loaded), PREMAP_EBADF);
+  premap_file slow = start_slow();
+  cr_expect_eq(premap_close_async(slow), 0);
+  cr_expect_eq(premap_state(slow), PREMAP_EBADF);
 }

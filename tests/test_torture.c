@@ -10,13 +10,22 @@
 
 #include "../src/common/os.h"
 
-static bool is_armed;
+/* For calls of the thread that armed it. It is told by its number and not by a variable of its own: Windows makes such
+ * variables by calloc when they are first looked at, which would end up here again. */
+static _Atomic uintptr_t armed_thread; /* written while is_armed is false */
+static atomic_bool is_armed;
 static long calls;   /* fallible calls so far */
 static long fail_at; /* the call that fails, from 1; 0: none */
 static bool refuses_to_populate;
 
+static void arm(bool on) {
+  if (on)
+    armed_thread = thread_number();
+  atomic_store(&is_armed, on);
+}
+
 static bool fails_now(void) {
-  return is_armed && ++calls == fail_at;
+  return atomic_load(&is_armed) && thread_number() == armed_thread && ++calls == fail_at;
 }
 
 static premap__status failed(void) {
@@ -31,7 +40,21 @@ static premap__status failed(void) {
     return fails_now() ? failed() : __real_premap__os_##name arguments;                                                        \
   }
 
-WRAP(open, (const premap__os_how *how, premap__os_file *file, premap__os_identity *identity), (how, file, identity))
+/* What the next open does not find, since it is given back only while it looks: a descriptor. 0: nothing. */
+static _Atomic premap_file given_back_late;
+static _Atomic int lacks; /* as that open calls it */
+
+premap__status __real_premap__os_open(const premap__os_how *how, premap__os_file *file, premap__os_identity *identity);
+premap__status __wrap_premap__os_open(const premap__os_how *how, premap__os_file *file, premap__os_identity *identity);
+premap__status __wrap_premap__os_open(const premap__os_how *how, premap__os_file *file, premap__os_identity *identity) {
+  premap_file late = atomic_exchange(&given_back_late, 0);
+  if (late != 0) {
+    (void)premap_close(late);
+    return (premap__status){atomic_load(&lacks), 24};
+  }
+  return fails_now() ? failed() : __real_premap__os_open(how, file, identity);
+}
+
 WRAP(duplicate, (intptr_t descriptor, bool writable, premap__os_file *file), (descriptor, writable, file))
 WRAP(duplicate_directory, (intptr_t descriptor, premap__os_file *directory), (descriptor, directory))
 WRAP(identify, (premap__os_file file, premap__os_identity *identity), (file, identity))
@@ -47,16 +70,66 @@ WRAP(copy_out, (void *buffer, const void *address, size_t size), (buffer, addres
 WRAP(resident, (premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes),
      (file, offset, size, mapped, bytes))
 
+/* So for one that returns whether it did. */
+#define WRAP_BOOL(name, parameters, arguments)                                                                                 \
+  bool __real_premap__os_##name parameters;                                                                                    \
+  bool __wrap_premap__os_##name parameters;                                                                                    \
+  bool __wrap_premap__os_##name parameters {                                                                                   \
+    return !fails_now() && __real_premap__os_##name arguments;                                                                 \
+  }
+
+WRAP_BOOL(open_cached, (const premap__os_how *how, premap__os_file *file, premap__os_identity *identity), (how, file, identity))
+WRAP_BOOL(identify_cached, (premap__os_file file, premap__os_identity *identity), (file, identity))
+WRAP_BOOL(read_cached, (premap__os_file file, void *buffer, size_t size, uint64_t offset), (file, buffer, size, offset))
+
+/* A load by two threads: which is the loader's, that the other one has come, and what becomes of its chunk. */
+static struct {
+  atomic_bool is_awaited;
+  _Atomic uintptr_t loader;
+  uv_sem_t has_come;
+  int code;
+} assistant;
+
+/* The loader's first chunk seems slow, so that help is worth it, and its next one waits for that. Of the assistant's chunk the
+ * second half is not there. */
+static bool assistant_fails(size_t size, size_t *done) {
+  static int chunks;
+  if (thread_number() == atomic_load(&assistant.loader)) {
+    uint64_t begin = uv_hrtime();
+    if (chunks++ == 0)
+      while (uv_hrtime() - begin < UINT64_C(4) * 1000 * 1000)
+        ;
+    else
+      uv_sem_wait(&assistant.has_come);
+    return false;
+  }
+  atomic_store(&assistant.is_awaited, false);
+  uv_sem_post(&assistant.has_come);
+  *done = size / 2;
+  return assistant.code != 0;
+}
+
+static atomic_bool is_slow; /* the next chunk takes as long as one of a device that hardly answers */
+
+static void slow_down(void) {
+  uint64_t begin = uv_hrtime();
+  while (uv_hrtime() - begin < UINT64_C(250) * 1000 * 1000)
+    ;
+}
+
 premap__status __real_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
 premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
 premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way) {
   *done = 0;
-  *way = PREMAP__WAY_KERNEL_COPY;
   if (refuses_to_populate)
     return (premap__status){PREMAP_ENOSYS, 0};
-  if (!fails_now())
-    return __real_premap__os_populate(address, size, done, way);
-  return failed();
+  if (fails_now())
+    return failed();
+  if (atomic_load(&assistant.is_awaited) && assistant_fails(size, done))
+    return (premap__status){assistant.code, 0};
+  if (atomic_exchange(&is_slow, false))
+    slow_down();
+  return __real_premap__os_populate(address, size, done, way);
 }
 
 void *__real_premap__os_pages_allocate(size_t size);
@@ -144,10 +217,11 @@ static void torture(const scenario *what, intptr_t descriptor) {
   size_t descriptors = open_descriptors();
   for (fail_at = 1;; fail_at++) {
     calls = 0;
-    is_armed = true;
+    arm(true);
     load_once(what, descriptor);
-    is_armed = false;
-    cr_assert_eq(open_descriptors(), descriptors, "%s: call %ld leaked a descriptor", what->name, fail_at);
+    arm(false);
+    cr_assert_eq(open_descriptors(), descriptors, "%s: call %ld leaked a descriptor: %zu after %zu", what->name, fail_at,
+                 open_descriptors(), descriptors);
     cr_assert_eq(mappings_left(), 0, "%s: call %ld leaked a mapping", what->name, fail_at);
     if (calls < fail_at)
       break;
@@ -199,6 +273,59 @@ Test(torture, beneath_a_directory, .description = "each call of a load beneath a
   close_own(beneath);
 }
 
+/* Only the start's calls fail: what has to be queued then waits until the pool's thread is free. */
+static void start_once(const scenario *what, intptr_t descriptor) {
+  arm(true);
+  premap_file file = descriptor >= 0 ? premap_open_fd(descriptor, &what->options) : premap_open(what->path, &what->options);
+  arm(false);
+  if (file < 0) {
+    cr_assert_neq(premap_err_name((int)file)[0], '?', "a start must fail by a known code, not %lld", (long long)file);
+    return;
+  }
+  int state = premap_state(file);
+  cr_assert(state == PREMAP_READY || state == PREMAP_PENDING, "call %ld: state %d", fail_at, state);
+  premap_region region = {NULL, 0};
+  cr_assert_eq(premap_wait(file, -1, &region), 0, "call %ld only kept it from being loaded at once", fail_at);
+  cr_assert(region.size == SMALL && pattern_equals(region.data, region.size, SEED, 0));
+  cr_assert_eq(premap_close(file), 0);
+}
+
+static void torture_start(const scenario *what, intptr_t descriptor) {
+  set_pool_size("1");
+  premap_options slow = slow_options();
+  slow.priority = PREMAP_PRIORITY_MAX;
+  premap_file gate = premap_open(make_file("gate", SLOW_SIZE, SEED).text, &slow);
+  cr_assert(reaches_state(gate, PREMAP_LOADING));
+  start_once(what, descriptor);
+  /* Of the test's files: the pool's thread asks the system for its memory now and then. The gate's may go yet. */
+  size_t descriptors = descriptors_left();
+  for (fail_at = 1;; fail_at++) {
+    calls = 0;
+    start_once(what, descriptor);
+    size_t left = descriptors_left();
+    cr_assert_leq(left, descriptors, "%s: call %ld leaked a descriptor: %zu after %zu", what->name, fail_at, left, descriptors);
+    if (calls < fail_at)
+      break;
+  }
+  cr_log_info("%s: %ld calls failed in turn", what->name, fail_at - 1);
+  cr_assert_gt(fail_at, 3, "%s: only %ld calls could fail: are they wrapped?", what->name, fail_at);
+  cr_assert_eq(premap_close(gate), 0);
+}
+
+Test(torture, load_at_the_start, .description = "each call of a start that loads fails once: then the file is queued") {
+  scenario what = default_scenario("start", small.text);
+  what.options.flags = PREMAP_INLINE_IF_CACHED | PREMAP_KEEP_OPEN;
+  torture_start(&what, -1);
+}
+
+Test(torture, load_of_a_descriptor_at_the_start, .description = "the same for one that is open already") {
+  uv_file own = open_own(small.text, UV_FS_O_RDONLY);
+  scenario what = default_scenario("start by descriptor", small.text);
+  what.options.flags = PREMAP_INLINE_IF_CACHED;
+  torture_start(&what, descriptor_of(own));
+  close_own(own);
+}
+
 Test(torture, a_system_that_refuses_to_populate,
      .description = "a sandbox forbids it: READY and partial, by advice, and the reason says so") {
   refuses_to_populate = true;
@@ -214,4 +341,94 @@ Test(torture, a_system_that_refuses_to_populate,
   cr_expect(pattern_equals(region.data, region.size, 1, 0));
   cr_expect_eq(premap_populate(handle, 0, 0), PREMAP_ENOSYS);
   cr_expect_eq(premap_close(handle), 0);
+}
+
+Test(torture, a_slow_chunk_changes_no_way, .description = "the chunks after it are small, but the way is that of the others") {
+  path name = make_file("file", 16 * MIB, 1);
+  const char *strategy = NULL;
+  for (int i = 0; i < 2; i++) {
+    atomic_store(&is_slow, i == 1);
+    premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+    options.pause_us = 1; /* so that no second thread helps */
+    premap_region region;
+    premap_file file = premap_load(name.text, &options, &region);
+    cr_assert_gt(file, 0);
+    strategy = i == 0 ? info_of(file).strategy : strategy;
+    cr_expect_str_eq(info_of(file).strategy, strategy);
+    cr_expect(pattern_equals(region.data, region.size, 1, 0));
+    cr_expect_eq(premap_close(file), 0);
+  }
+}
+
+Test(torture, what_is_given_back_meanwhile,
+     .description = "a descriptor of this process or of the system, after the open has failed, and before it is seen to wait") {
+  const int codes[] = {PREMAP_EMFILE, PREMAP_ENFILE};
+  premap_options options = PREMAP_OPTIONS_INIT;
+  premap_options slow = slow_options();
+  premap_file runs = premap_open(make_file("slow", SLOW_SIZE, 1).text, &slow);
+  cr_assert(reaches_state(runs, PREMAP_LOADING));
+  options.flags = PREMAP_KEEP_OPEN;
+  for (int i = 0; i < 2; i++) {
+    premap_file holds = premap_load(small.text, &options, NULL);
+    cr_assert_gt(holds, 0);
+    atomic_store(&lacks, codes[i]);
+    atomic_store(&given_back_late, holds);
+    premap_file file = premap_open(small.text, NULL);
+    cr_expect_eq(premap_wait(file, 20000, NULL), 0, "%s", premap_err_name(codes[i]));
+    cr_expect_eq(premap_state(holds), PREMAP_EBADF);
+    cr_expect_eq(premap_close(file), 0);
+  }
+  cr_expect_eq(premap_close(runs), 0);
+}
+
+/* ---- A load by two threads */
+
+/* This thread loads, as it waits for ever, and one of the pool, which this starts, assists. */
+static premap_file load_assisted(const char *name, int code) {
+  cr_assert_eq(uv_sem_init(&assistant.has_come, 0), 0);
+  premap_file first = premap_open(small.text, NULL);
+  cr_expect_eq(premap_wait(first, 60000, NULL), 0);
+  cr_expect_eq(premap_close(first), 0);
+  atomic_store(&assistant.loader, thread_number());
+  assistant.code = code;
+  atomic_store(&assistant.is_awaited, true);
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  premap_file file = premap_create(name, &options);
+  cr_assert_gt(file, 0);
+  (void)premap_wait(file, -1, NULL);
+  uv_sem_destroy(&assistant.has_come);
+  return file;
+}
+
+enum { ASSISTED_SIZE = 64 * MIB };
+
+static path make_assisted(void) {
+  path name = make_file("assisted", ASSISTED_SIZE, 3);
+  if (!has_system_calls() || uv_available_parallelism() < 2 || cached_bytes(name.text) < ASSISTED_SIZE)
+    cr_skip_test("SKIPPED: files are loaded by one thread here");
+  return name;
+}
+
+Test(torture, two_threads_load_one_file, .description = "all of it, with each byte right, and info says so") {
+  premap_file file = load_assisted(make_assisted().text, 0);
+  premap_region region;
+  cr_assert_eq(premap_region_of(file, &region), 0);
+  cr_expect_eq(present_bytes(&region, true), ASSISTED_SIZE);
+  cr_expect(pattern_equals(region.data, region.size, 3, 0));
+  premap_file_info info = info_of(file);
+  cr_expect_eq(info.assisted, 1);
+  cr_expect_eq(info.present, ASSISTED_SIZE);
+  cr_expect_eq(premap_close(file), 0);
+}
+
+Test(torture, the_second_thread_s_errors_are_the_file_s, .description = "with their place, and nothing is left over") {
+  premap_file file = load_assisted(make_assisted().text, PREMAP_EIO);
+  cr_expect_eq(premap_error(file), PREMAP_EIO);
+  premap_file_info info = info_of(file);
+  cr_expect_eq(info.step, PREMAP_STEP_POPULATE);
+  cr_expect(info.error_offset > 0 && info.error_offset < ASSISTED_SIZE);
+  cr_expect_eq(premap_close(file), 0);
+  premap_loader_metrics metrics = {.size = sizeof metrics};
+  cr_expect_eq(premap_metrics(NULL, &metrics), 0);
+  cr_expect_eq(metrics.memory + metrics.bytes_in_flight + metrics.maps, 0);
 }

@@ -108,7 +108,7 @@ static void wait_for_shared(void *shared, unsigned index) {
 Test(wait, many_threads_wait_for_one_file, .description = "thirty-two threads wait for ever and timed: all get the one end") {
   path file = make_file("file", 5 * MIB, 1);
   shared_wait all;
-  for (int round = 0; round < 20; round++) {
+  for (size_t round = 0; round < rounds_of(20); round++) {
     all.file = round % 2 == 0 ? premap_open(file.text, NULL) : premap_create(file.text, NULL);
     run_threads(32, wait_for_shared, &all);
     for (size_t i = 0; i < 32; i++)
@@ -296,7 +296,7 @@ Test(wait, a_file_ends_in_one_way,
      .description = "a cancel races the load and seven waiters: all see the same end, and it stays") {
   path file = make_file("file", 300 * KIB, 1);
   int ready = 0;
-  for (int round = 0; round < 300; round++) {
+  for (size_t round = 0; round < rounds_of(300); round++) {
     race all = {.file = premap_open(file.text, NULL), .end = premap_cancel};
     run_threads(8, wait_or_end, &all);
     cr_expect_eq(all.results[0], 0);
@@ -308,13 +308,13 @@ Test(wait, a_file_ends_in_one_way,
     ready += all.results[1] == 0;
     cr_expect_eq(premap_close(all.file), 0);
   }
-  cr_log_info("%d of 300 were ready before they were cancelled", ready);
+  cr_log_info("%d were ready before they were cancelled", ready);
 }
 
 Test(wait, closing_ends_the_waits_of_others,
      .description = "who waits while another thread closes gets ready, ECANCELED or EBADF, and returns") {
   path file = make_file("file", 300 * KIB, 1);
-  for (int round = 0; round < 100; round++) {
+  for (size_t round = 0; round < rounds_of(100); round++) {
     race all = {.file = round < 4 ? open_slow() : premap_open(file.text, NULL), .end = premap_close};
     run_threads(8, wait_or_end, &all);
     cr_expect_eq(all.results[0], 0);
@@ -361,5 +361,40 @@ Test(wait, shutdown_gives_descriptors_back, .description = "a hundred starts and
 
 Test(wait, exit_does_not_wait_for_loads,
      .description = "a program that ends with loads running and queued ends normally, with its own status") {
-  cr_expect_eq(run_child("exits", make_file("slow", SLOW_SIZE, 1).text), 42);
+  path slow = make_file("slow", SLOW_SIZE, 1);
+  cr_expect_eq(run_child("exits", slow.text), 42);
+  cr_expect_eq(run_child("returns", slow.text), 43);
+}
+
+Test(wait, a_signal_does_not_wait_for_loads, .description = "a program told to quit is gone at once") {
+  cr_expect_eq(run_child("is-terminated", make_file("slow", SLOW_SIZE, 1).text), status_of_termination);
+}
+
+Test(wait, as_many_as_one_likes, .description = "100,000 handles at once, for any and for all, of which each comes often") {
+  enum { FILES = 1000, TIMES = 100 };
+  size_t count = rounds_of(FILES * TIMES);
+  premap_file slow = open_slow();
+  premap_file *files = malloc(count * sizeof *files);
+  cr_assert_not_null(files);
+  path name = make_text("file", "x");
+  premap_file made[FILES];
+  for (size_t i = 0; i < FILES; i++)
+    made[i] = premap_create(name.text, NULL);
+  for (size_t i = 0; i < count; i++)
+    files[i] = made[i % FILES];
+  cr_expect_eq(premap_wait_all(files, count, minute_ms), 0);
+  files[count / 2] = slow;
+  cr_expect_eq(premap_wait_all(files, count, 0), PREMAP_ETIMEDOUT);
+  for (size_t i = 0; i < count - 1; i++)
+    files[i] = slow;
+  size_t index = 0;
+  cr_expect_eq(premap_wait_any(files, count, minute_ms, &index), 0);
+  cr_expect_eq(index, count - 1);
+  cr_expect_eq(premap_wait_any(files, count - 1, 0, &index), PREMAP_ETIMEDOUT);
+  cr_expect_eq(premap_close(slow), 0);
+  cr_expect_eq(premap_wait_any(files, count - 1, 0, &index), PREMAP_EBADF);
+  cr_expect_eq(index, 0);
+  for (size_t i = 0; i < FILES; i++)
+    cr_expect_eq(premap_close(made[i]), 0);
+  free(files);
 }

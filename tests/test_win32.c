@@ -11,9 +11,6 @@
 #include <wchar.h>
 
 #include <windows.h>
-#include <psapi.h>
-
-#include "../src/common/os.h"
 
 TestSuite(win32, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
@@ -354,39 +351,6 @@ Test(win32, what_is_flushed_others_read,
   cr_expect_eq(premap_close(handle), 0);
 }
 
-Test(win32, memory_that_is_not_there,
-     .description = "populate and copy_out are EFAULT where nothing ever is, and raise nothing") {
-  char *nowhere = (char *)(uintptr_t)page_size();
-  char bytes[16];
-  size_t done = 1;
-  premap__os_way way;
-  cr_expect_eq(premap__os_populate(nowhere + 5, 64 * KIB, &done, &way).code, PREMAP_EFAULT);
-  cr_expect_eq(done, 0);
-  cr_expect_eq(premap__os_copy_out(bytes, nowhere + 5, sizeof bytes).code, PREMAP_EFAULT);
-}
-
-Test(win32, a_page_that_cannot_be_had,
-     .description = "populate stops before it with EFAULT, having done all that stands before") {
-  enum { PAGES = 64, BAD = 37 };
-  size_t page = page_size();
-  char *all = VirtualAlloc(NULL, PAGES * page, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-  cr_assert_not_null(all);
-  DWORD before;
-  cr_assert(VirtualProtect(all + BAD * page, page, PAGE_NOACCESS, &before));
-  char bytes[16];
-  if (ReadProcessMemory(GetCurrentProcess(), all + BAD * page, bytes, 1, NULL))
-    cr_skip_test("SKIPPED: this system (Wine is one) copies what may not be read");
-  size_t done = 0;
-  premap__os_way way;
-  cr_expect_eq(premap__os_populate(all + 5, PAGES * page - 5, &done, &way).code, PREMAP_EFAULT);
-  cr_expect_eq(done, BAD * page - 5);
-  cr_expect_eq(premap__os_populate(all, BAD * page, &done, &way).code, 0);
-  cr_expect_eq(done, BAD * page);
-  cr_expect_eq(premap__os_copy_out(bytes, all + BAD * page - 8, 16).code, PREMAP_EFAULT);
-  cr_expect_eq(premap__os_copy_out(bytes, all + BAD * page - 16, 16).code, 0);
-  VirtualFree(all, 0, MEM_RELEASE);
-}
-
 /* ---- Handles */
 
 Test(win32, handles_that_are_no_files, .description = "an event, the process, the console, one without the right to read") {
@@ -478,37 +442,4 @@ Test(win32, the_job_s_limit_is_a_budget_for_copies,
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_COPIED, PREMAP_READ_ONLY);
   expect_failure(file.text, &options, PREMAP_ENOMEM, PREMAP_STEP_READ);
   expect_bytes(file.text, NULL, 256 * MIB, 1, 0);
-}
-
-/* ---- The DLL */
-
-typedef premap_file open_call(const char *path, const premap_options *options);
-typedef int wait_call(premap_file file, int64_t timeout_ms, premap_region *region);
-typedef int close_call(premap_file file);
-typedef void any_call(void);
-
-static any_call *find(HMODULE library, const char *name) {
-  any_call *found = (any_call *)GetProcAddress(library, name);
-  cr_assert_not_null(found, "%s", name);
-  return found;
-}
-
-Test(win32, the_dll_stays_loaded,
-     .description = "once a file was started FreeLibrary does not take the code from its threads") {
-  if (PREMAP_TEST_DLL[0] == '\0')
-    cr_skip_test("SKIPPED: no shared library was built");
-  path file = make_file("file", 300 * KIB, 1);
-  HMODULE library = LoadLibraryA(PREMAP_TEST_DLL);
-  cr_assert_not_null(library, "%s: %lu", PREMAP_TEST_DLL, GetLastError());
-  open_call *open = (open_call *)find(library, "premap_open");
-  wait_call *wait = (wait_call *)find(library, "premap_wait");
-  close_call *close = (close_call *)find(library, "premap_close");
-  premap_file handle = open(file.text, NULL);
-  cr_assert_gt(handle, 0);
-  cr_expect(FreeLibrary(library));
-  cr_assert_eq(GetModuleHandleA(PREMAP_TEST_DLL), library);
-  premap_region region = {NULL, 0};
-  cr_expect_eq(wait(handle, 60000, &region), 0);
-  cr_expect(region.size == 300 * KIB && pattern_equals(region.data, region.size, 1, 0));
-  cr_expect_eq(close(handle), 0);
 }

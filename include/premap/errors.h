@@ -48,6 +48,7 @@
 
 /* Codes whose value is the same everywhere: XX(name, value, text). */
 #define PREMAP_FIXED_MAP(XX)                                                                                                   \
+  XX(EOF, -4095, "there is nothing more")                                                                                      \
   XX(UNKNOWN, -4094, "unknown error of the operating system")                                                                  \
   XX(EDEADLK, -5001, "the wait could only be ended by the waiting thread")                                                     \
   XX(ESTALE, -5002, "the file is gone from its network file system")                                                           \

@@ -7,7 +7,8 @@
  * our mapped files are counted here, and subtracted; elsewhere only what they grew by since the system was asked. Copies are
  * private memory, which every system counts as used.
  */
-#include "internal.h"
+#include "limits.h"
+#include "schedule.h"
 
 #include <stdlib.h>
 #include <uv.h>
@@ -21,6 +22,8 @@ enum { FRESH_NS = 100 * 1000 * 1000, RETRY_NS = 1000 * 1000 };
  * it brings in behind the last chunk would push the first ones out. */
 #define RESERVE_MIN ((uint64_t)16 << 20)
 #define RESERVE_MAX ((uint64_t)256 << 20)
+/* Copies up to this are filled before it matters that the system does not count them yet. */
+#define SOON_FILLED_MAX ((uint64_t)256 << 10)
 
 /* What our READY files hold of one file of the system, however often it is open: its pages are there once. */
 typedef struct premap__held {
@@ -33,17 +36,18 @@ typedef struct premap__held {
   UT_hash_handle hh;
 } premap__held;
 
-static uv_mutex_t lock; /* guards all below but maps */
+static uv_mutex_t lock; /* guards all below */
 static int initial_error;
 static uv_once_t once = UV_ONCE_INIT;
 static bool is_read;
 static uint64_t read_ns;
 static premap__os_memory available; /* less the reserve and what was granted to copies since */
-static uint64_t copying;            /* granted to copies that are not filled yet */
+static uint64_t copied;             /* all that copies hold */
+static uint64_t copying;            /* granted to large copies that are not filled yet */
 static uint64_t held;
 static uint64_t held_in_use; /* of held, what the system counted as used when it was asked */
 static premap__held *held_files;
-static _Atomic size_t maps;
+static size_t maps;
 static size_t map_limit;
 
 static void initialize(void) {
@@ -102,23 +106,82 @@ static bool lock_budget(void) {
   return true;
 }
 
-bool premap__budget_copy(uint64_t size) {
-  if (!lock_budget())
-    return false;
-  bool granted = enough_now(&available.for_copies, size);
+/* The loader's own limit, which its owner set. */
+static bool loader_has(const premap_loader *loader, uint64_t size) {
+  return size <= loader->limits.memory && loader->memory <= loader->limits.memory - size;
+}
+
+/* With the lock held. */
+static bool grant_copy(premap_loader *loader, uint64_t size) {
+  bool granted = loader_has(loader, size) && enough_now(&available.for_copies, size);
   if (granted) {
-    copying += size;
+    loader->memory += size;
+    copied += size;
     take_from(&available.for_copies, size);
     take_from(&available.for_pages, size);
   }
+  return granted;
+}
+
+/* Are all copies few enough for one more, of a file that could be mapped as well? */
+static bool are_few(uint64_t size) {
+  return size <= PREMAP_COPY_ANYWAY || copied + size <= PREMAP_COPIES_MAX;
+}
+
+static bool grant_copy_to(premap__file *file, uint64_t size) {
+  bool granted = grant_copy(file->plan->loader, size);
+  if (granted) {
+    file->held = size;
+    file->is_copying = size > SOON_FILLED_MAX;
+    copying += file->is_copying ? size : 0;
+  }
+  return granted;
+}
+
+bool premap__budget_copy(premap__file *file, uint64_t size) {
+  if (!lock_budget())
+    return false;
+  bool granted = grant_copy_to(file, size);
   uv_mutex_unlock(&lock);
   return granted;
 }
 
-void premap__budget_copied(uint64_t size) {
-  uv_mutex_lock(&lock);
-  copying -= size;
+premap__grant premap__budget_copy_small(premap__file *file, uint64_t size) {
+  if (!lock_budget())
+    return PREMAP__GRANT_NO_MEMORY;
+  premap__grant answer = PREMAP__GRANT_MANY_COPIES;
+  if (are_few(size))
+    answer = grant_copy_to(file, size) ? PREMAP__GRANTED : PREMAP__GRANT_NO_MEMORY;
   uv_mutex_unlock(&lock);
+  return answer;
+}
+
+void premap__budget_copied(premap__file *file) {
+  if (!lock_budget())
+    return;
+  copying -= file->is_copying ? file->held : 0;
+  file->is_copying = false;
+  uv_mutex_unlock(&lock);
+}
+
+bool premap__budget_copy_aside(premap_loader *loader, uint64_t size, bool may_be_mapped) {
+  if (!lock_budget())
+    return false;
+  bool granted = (!may_be_mapped || are_few(size)) && grant_copy(loader, size);
+  uv_mutex_unlock(&lock);
+  return granted;
+}
+
+void premap__budget_adopt(premap__file *file, uint64_t size) {
+  file->held = size;
+}
+
+void premap__budget_give_back_aside(premap_loader *loader, uint64_t size) {
+  uv_mutex_lock(&lock); /* what was granted had it */
+  loader->memory -= size;
+  copied -= size;
+  uv_mutex_unlock(&lock);
+  premap__loader_freed(PREMAP__MEMORY);
 }
 
 /* ---- Held by mapped files. With the lock held. */
@@ -128,10 +191,9 @@ static uint64_t counted(const premap__held *of) {
 }
 
 static premap__held *find_held(const premap__file *file) {
-  premap__held *found = file->held_by;
+  premap__held *found;
   premap__held sought = {.key = {file->identity.device, file->identity.index}};
-  if (found == NULL)
-    HASH_FIND(hh, held_files, &sought.key, sizeof sought.key, found);
+  HASH_FIND(hh, held_files, &sought.key, sizeof sought.key, found);
   return found;
 }
 
@@ -164,14 +226,14 @@ static bool count(premap__file *file, uint64_t size) {
   found->sum += size;
   held += counted(found);
   file->held += size;
-  file->held_by = found;
+  file->plan->loader->memory += size;
   return true;
 }
 
 bool premap__budget_allows(const premap__file *file, uint64_t size) {
   if (!lock_budget())
     return false;
-  bool allowed = enough_now(&available.for_pages, growth(file, size));
+  bool allowed = loader_has(file->plan->loader, size) && enough_now(&available.for_pages, growth(file, size));
   uv_mutex_unlock(&lock);
   return allowed;
 }
@@ -179,7 +241,8 @@ bool premap__budget_allows(const premap__file *file, uint64_t size) {
 bool premap__budget_hold(premap__file *file, uint64_t size) {
   if (!lock_budget())
     return false;
-  bool granted = enough_now(&available.for_pages, growth(file, size)) && count(file, size);
+  bool granted = loader_has(file->plan->loader, size) && enough_now(&available.for_pages, growth(file, size)) &&
+                 count(file, size);
   uv_mutex_unlock(&lock);
   return granted;
 }
@@ -194,34 +257,74 @@ void premap__budget_hold_resident(premap__file *file, uint64_t size) {
 void premap__budget_give_back(premap__file *file, uint64_t size) {
   if (!lock_budget())
     return;
-  premap__held *found = file->held_by;
+  premap__held *found = file->held > 0 && file->backing == PREMAP_BACKING_MAPPED ? find_held(file) : NULL;
   if (size > file->held)
     size = file->held;
   if (found != NULL) {
     held -= counted(found);
     found->sum -= size;
     held += counted(found);
-    file->held -= size;
-    if (file->held == 0)
-      file->held_by = NULL;
     if (found->sum == 0) {
       HASH_DEL(held_files, found);
       free(found);
     }
   }
+  if (file->backing == PREMAP_BACKING_COPIED)
+    copied -= size;
+  file->held -= size;
+  file->plan->loader->memory -= size;
   uv_mutex_unlock(&lock);
+  if (size > 0)
+    premap__loader_freed(PREMAP__MEMORY);
 }
 
 /* ---- Maps */
 
-bool premap__budget_take_map(void) {
-  uv_once(&once, initialize);
-  if (atomic_fetch_add_explicit(&maps, 1, memory_order_relaxed) < map_limit)
-    return true;
-  premap__budget_give_back_map();
-  return false;
+bool premap__budget_take_map(premap_loader *loader) {
+  if (!lock_budget())
+    return false;
+  bool granted = maps < map_limit && loader->maps < loader->limits.maps;
+  maps += granted;
+  loader->maps += granted;
+  uv_mutex_unlock(&lock);
+  return granted;
 }
 
-void premap__budget_give_back_map(void) {
-  atomic_fetch_sub_explicit(&maps, 1, memory_order_relaxed);
+void premap__budget_give_back_map(premap_loader *loader) {
+  uv_mutex_lock(&lock);
+  maps--;
+  loader->maps--;
+  uv_mutex_unlock(&lock);
+}
+
+/* ---- Numbers */
+
+void premap__budget_read(premap_loader *loader, premap_loader_metrics *to) {
+  if (!lock_budget())
+    return;
+  (void)enough_now(&available.for_pages, 1);
+  uint64_t counted_as_free = less(held, held_in_use);
+  uint64_t left = less(loader->limits.memory, loader->memory);
+  to->memory_available = available.for_pages == UINT64_MAX ? UINT64_MAX : less(available.for_pages, counted_as_free);
+  if (loader->limits.memory != UINT64_MAX && left < to->memory_available)
+    to->memory_available = left;
+  to->memory = loader->memory;
+  to->memory_max = loader->limits.memory;
+  to->maps = loader->maps;
+  to->maps_max = loader->limits.maps < map_limit ? loader->limits.maps : map_limit;
+  uv_mutex_unlock(&lock);
+}
+
+/* ---- The child of a fork */
+
+void premap__budget_fork(premap__fork_stage stage) {
+  if (stage == PREMAP__FORK_PREPARE) {
+    (void)lock_budget();
+    return;
+  }
+  if (initial_error != 0)
+    return;
+  if (stage == PREMAP__FORK_CHILD)
+    copying = 0;
+  uv_mutex_unlock(&lock);
 }

@@ -49,13 +49,18 @@ const char *premap_err_name(int code) {
   }
 }
 
-const char *premap__strategy_name(unsigned strategy) {
+const char *premap__strategy_name(unsigned strategy, bool touched) {
   static const char *const names[] = {
 #define XX(name, text) [PREMAP__STRATEGY_##name] = text,
       PREMAP__STRATEGY_MAP(XX)
 #undef XX
   };
-  return names[strategy];
+  static const char *const touching[sizeof names / sizeof *names] = {
+      [PREMAP__STRATEGY_FAULT_AROUND] = "fault-around-touch",
+      [PREMAP__STRATEGY_POPULATE] = "populate-touch",
+      [PREMAP__STRATEGY_POPULATE_LARGE] = "populate-large-touch",
+      [PREMAP__STRATEGY_POPULATE_PACED] = "populate-paced-touch"};
+  return touched && touching[strategy] != NULL ? touching[strategy] : names[strategy];
 }
 
 const char *premap__reason_text(unsigned reason) {

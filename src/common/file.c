@@ -5,7 +5,7 @@
  * A premap__file is made here, given to the registry, and from then on reached only through a pin. The thread that drops the
  * last one destroys it (premap__file_destroy), which may be a worker.
  */
-#include "internal.h"
+#include "limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,49 +13,124 @@
 
 /* ---- Create */
 
-static premap_file make(const char *name, size_t length, const premap_options *options, premap__os_file descriptor,
-                        premap__os_file directory) {
-  premap__file *file = calloc(1, sizeof *file + length + 1);
-  if (file == NULL)
-    return PREMAP_ENOMEM;
-  memcpy(file->path, name, length);
-  file->pause_us = options->pause_us;
-  file->chunk_size = options->chunk_size;
-  file->offset = options->offset;
-  file->length = options->length;
-  file->mode = (uint8_t)options->mode;
-  file->prefault = (uint8_t)options->prefault;
-  file->backing_asked = (uint8_t)options->backing;
-  file->advice = (uint8_t)options->advice;
-  file->flags = (uint8_t)options->flags;
-  file->from_descriptor = descriptor != PREMAP__NO_FILE;
-  file->descriptor = descriptor;
-  file->directory = directory;
-  premap_file handle = premap__registry_insert(file);
-  if (handle < 0)
-    free(file);
-  return handle;
-}
-
-premap_file premap_create(const char *path, const premap_options *options) {
+int premap__plan_make(premap__plan **made, const premap_options *options) {
   premap_options read;
   int code = premap__options_read(&read, options);
   if (code != 0)
     return code;
-  if (path == NULL || path[0] == '\0')
-    return PREMAP_EINVAL;
-  size_t length = strlen(path);
-  if (length > UINT16_MAX)
-    return PREMAP_ENAMETOOLONG;
-  premap__os_file directory = PREMAP__NO_FILE;
+  premap__plan *plan = calloc(1, sizeof *plan);
+  if (plan == NULL)
+    return PREMAP_ENOMEM;
+  plan->directory = PREMAP__NO_FILE;
   if ((read.flags & PREMAP_BENEATH) != 0)
-    code = premap__os_duplicate_directory(read.beneath, &directory).code;
+    code = premap__os_duplicate_directory(read.beneath, &plan->directory).code;
+  if (code != 0) {
+    free(plan);
+    return code;
+  }
+  atomic_init(&plan->references, 1);
+  plan->loader = read.loader != NULL ? read.loader : &premap__default_loader;
+  premap__loader_retain(plan->loader);
+  plan->pause_us = read.pause_us;
+  plan->mode = (uint8_t)read.mode;
+  plan->prefault = (uint8_t)read.prefault;
+  plan->backing_asked = (uint8_t)read.backing;
+  plan->advice = (uint8_t)read.advice;
+  plan->flags = (uint8_t)read.flags;
+  plan->priority = (int8_t)read.priority;
+  plan->deadline_ns = read.deadline_ms * UINT64_C(1000000);
+  plan->chunk_size = read.chunk_size;
+  plan->offset = read.offset;
+  plan->length = read.length;
+  plan->callback = read.callback;
+  plan->queue = read.queue;
+  plan->user_data = read.user_data;
+  if (plan->queue != NULL)
+    premap__completion_retain(plan->queue);
+  *made = plan;
+  return 0;
+}
+
+static void close_directory(premap__plan *plan) {
+  if (plan->directory == PREMAP__NO_FILE)
+    return; /* and no write: nobody counts the loads then */
+  premap__os_close(plan->directory);
+  plan->directory = PREMAP__NO_FILE;
+}
+
+bool premap__plan_keep_directory(premap__plan *plan) {
+  size_t loads = atomic_load_explicit(&plan->loads, memory_order_relaxed);
+  while (loads > 0)
+    if (atomic_compare_exchange_weak_explicit(&plan->loads, &loads, loads + 1, memory_order_relaxed, memory_order_relaxed))
+      return true;
+  return false;
+}
+
+void premap__plan_let_directory_go(premap__plan *plan) {
+  if (atomic_fetch_sub_explicit(&plan->loads, 1, memory_order_acq_rel) == 1)
+    close_directory(plan);
+}
+
+void premap__plan_release(premap__plan *plan) {
+  if (atomic_fetch_sub_explicit(&plan->references, 1, memory_order_acq_rel) > 1)
+    return;
+  close_directory(plan);
+  if (plan->queue != NULL)
+    premap__completion_release(plan->queue);
+  premap__loader_release(plan->loader);
+  premap__group_release(plan->group);
+  free(plan);
+}
+
+int premap__file_make(premap__file **made, const char *name, premap__plan *plan) {
+  size_t length = name != NULL ? strlen(name) : 0;
+  if (length == 0 || length > UINT16_MAX)
+    return length == 0 ? PREMAP_EINVAL : PREMAP_ENAMETOOLONG;
+  premap__file *file = calloc(1, sizeof *file + length + 1);
+  if (file == NULL)
+    return PREMAP_ENOMEM;
+  int code = premap__note_make(&file->note, plan);
+  if (code != 0) {
+    free(file);
+    return code;
+  }
+  memcpy(file->path, name, length);
+  file->plan = plan;
+  file->is_known_regular = (plan->flags & PREMAP_KNOWN_REGULAR) != 0;
+  file->descriptor = PREMAP__NO_FILE;
+  file->deadline_ns = plan->deadline_ns;
+  atomic_init(&file->priority, plan->priority);
+  file->needs_plan = plan->directory != PREMAP__NO_FILE;
+  if (file->needs_plan)
+    atomic_fetch_add_explicit(&plan->loads, 1, memory_order_relaxed);
+  atomic_fetch_add_explicit(&plan->references, 1, memory_order_relaxed);
+  code = premap__registry_insert(file);
+  if (code != 0)
+    premap__file_destroy(file);
+  else
+    *made = file;
+  return code;
+}
+
+/* Ends the caller's part in making it. */
+static premap_file hand_out(premap__file *file, premap__plan *plan) {
+  premap_file handle = file->handle;
+  premap__registry_unpin(file);
+  premap__plan_release(plan);
+  return handle;
+}
+
+premap_file premap_create(const char *path, const premap_options *options) {
+  premap__plan *plan;
+  int code = premap__plan_make(&plan, options);
   if (code != 0)
     return code;
-  premap_file handle = make(path, length, &read, PREMAP__NO_FILE, directory);
-  if (handle < 0 && directory != PREMAP__NO_FILE)
-    premap__os_close(directory);
-  return handle;
+  premap__file *file;
+  code = premap__file_make(&file, path, plan);
+  if (code == 0)
+    return hand_out(file, plan);
+  premap__plan_release(plan);
+  return code;
 }
 
 int premap_start(premap_file handle) {
@@ -63,7 +138,7 @@ int premap_start(premap_file handle) {
   premap__file *file = premap__registry_pin(handle, &code);
   if (file == NULL)
     return code;
-  code = premap__loader_submit(file);
+  code = premap__loader_submit(file, &(premap__patience){.deadline_ns = UINT64_MAX});
   premap__registry_unpin(file);
   return code;
 }
@@ -82,23 +157,39 @@ premap_file premap_open(const char *path, const premap_options *options) {
   return start_or_close(premap_create(path, options));
 }
 
+/* The plan is new, so nobody else has it. */
+static int duplicate(intptr_t descriptor, premap__plan *plan, premap__file **made) {
+  premap__os_file own;
+  int code = premap__os_duplicate(descriptor, plan->mode == PREMAP_READ_WRITE, &own).code;
+  if (code != 0)
+    return code;
+  plan->from_descriptor = true;
+  char name[40];
+  (void)snprintf(name, sizeof name, "descriptor %lld", (long long)descriptor); /* fits */
+  code = premap__file_make(made, name, plan);
+  if (code == 0)
+    (*made)->descriptor = own;
+  else
+    premap__os_close(own);
+  return code;
+}
+
 premap_file premap_open_fd(intptr_t descriptor, const premap_options *options) {
+  premap__plan *plan;
   premap_options read;
   int code = premap__options_read(&read, options);
   if (code == 0 && (read.flags & (PREMAP_BENEATH | PREMAP_NOFOLLOW)) != 0)
     code = PREMAP_EINVAL;
+  if (code == 0)
+    code = premap__plan_make(&plan, options);
   if (code != 0)
     return code;
-  premap__os_file own = PREMAP__NO_FILE;
-  code = premap__os_duplicate(descriptor, read.mode == PREMAP_READ_WRITE, &own).code;
-  if (code != 0)
-    return code;
-  char name[40];
-  int length = snprintf(name, sizeof name, "descriptor %lld", (long long)descriptor);
-  premap_file handle = make(name, (size_t)length, &read, own, PREMAP__NO_FILE);
-  if (handle < 0)
-    premap__os_close(own);
-  return start_or_close(handle);
+  premap__file *file;
+  code = duplicate(descriptor, plan, &file);
+  if (code == 0)
+    return start_or_close(hand_out(file, plan));
+  premap__plan_release(plan);
+  return code;
 }
 
 premap_file premap_load(const char *path, const premap_options *options, premap_region *region) {
@@ -112,13 +203,23 @@ premap_file premap_load(const char *path, const premap_options *options, premap_
   return result;
 }
 
-premap__status premap__file_open(const premap__file *file, bool writable, premap__os_file *opened,
-                                 premap__os_identity *identity) {
-  bool directory_is_gone = (file->flags & PREMAP_BENEATH) != 0 && file->directory == PREMAP__NO_FILE;
-  if (file->from_descriptor || directory_is_gone)
+premap__os_how premap__file_how(const premap__file *file) {
+  return (premap__os_how){.path = file->path,
+                          .beneath = file->plan->directory,
+                          .nofollow = (file->plan->flags & PREMAP_NOFOLLOW) != 0,
+                          .is_known_regular = file->is_known_regular};
+}
+
+premap__status premap__file_open(const premap__file *file, premap__os_file *opened, premap__os_identity *identity) {
+  premap__os_how how = premap__file_how(file);
+  how.writable = file->plan->mode == PREMAP_READ_WRITE;
+  return premap__os_open(&how, opened, identity);
+}
+
+premap__status premap__file_reopen(const premap__file *file, premap__os_file *opened, premap__os_identity *identity) {
+  if (file->plan->from_descriptor || (file->plan->flags & PREMAP_BENEATH) != 0)
     return (premap__status){PREMAP_ENOTSUP, 0};
-  premap__os_how how = {
-      .path = file->path, .beneath = file->directory, .writable = writable, .nofollow = (file->flags & PREMAP_NOFOLLOW) != 0};
+  premap__os_how how = premap__file_how(file);
   return premap__os_open(&how, opened, identity);
 }
 
@@ -128,13 +229,20 @@ int premap_retain(premap_file handle) {
   return premap__registry_retain(handle);
 }
 
+int premap__file_release(premap_file handle, premap__file **last) {
+  int code = premap__registry_release(handle, last);
+  if (*last != NULL) {
+    premap__file_cancel(*last);
+    premap__group_forget(*last);
+  }
+  return code;
+}
+
 int premap_close(premap_file handle) {
   premap__file *last;
-  int code = premap__registry_release(handle, &last);
-  if (last != NULL) {
-    premap__file_cancel(last);
+  int code = premap__file_release(handle, &last);
+  if (last != NULL)
     premap__registry_unpin(last);
-  }
   return code;
 }
 
@@ -153,29 +261,60 @@ void premap__file_cancel(premap__file *file) {
     premap__loader_withdraw(file);
     /* No worker ever had it, and none can get it any more: its descriptors are this thread's to give back. */
     premap__file_close_descriptor(file);
-    premap__file_close_directory(file);
-  } else {
-    premap__publish(file, PREMAP__LOADING, PREMAP__CANCELLED); /* its worker sees it at the next chunk and cleans up */
+    premap__file_end_load(file);
+  } else if (premap__publish(file, PREMAP__LOADING, PREMAP__CANCELLED)) {
+    /* Its worker sees it at the next chunk and cleans up; if it has none at present, that is done here. */
+    if (premap__loader_withdraw(file))
+      premap__worker_abandon(file);
+    else
+      premap__loader_wake();
   }
 }
 
 void premap__file_close_descriptor(premap__file *file) {
-  if (file->descriptor != PREMAP__NO_FILE)
-    premap__os_close(file->descriptor);
+  if (file->descriptor == PREMAP__NO_FILE)
+    return;
+  premap__os_close(file->descriptor);
   file->descriptor = PREMAP__NO_FILE;
+  premap__loader_freed(PREMAP__DESCRIPTORS);
 }
 
-void premap__file_close_directory(premap__file *file) {
-  if (file->directory != PREMAP__NO_FILE)
-    premap__os_close(file->directory);
-  file->directory = PREMAP__NO_FILE;
+void premap__file_end_load(premap__file *file) {
+  if (!file->needs_plan)
+    return;
+  file->needs_plan = false;
+  premap__plan_let_directory_go(file->plan);
 }
 
 void premap__file_destroy(premap__file *file) {
   premap__worker_drop_region(file);
   premap__file_close_descriptor(file);
-  premap__file_close_directory(file);
+  premap__file_end_load(file);
+  premap__note_free(file->note);
+  premap__plan_release(file->plan);
   free(file);
+}
+
+/* ---- Progress and times */
+
+void premap__file_set_total(premap__file *file, uint64_t total) {
+  uint64_t before = atomic_exchange_explicit(&file->total, total, memory_order_relaxed);
+  if (file->plan->group != NULL)
+    premap__group_measured(file->plan->group, before, total);
+}
+
+void premap__file_add_done(premap__file *file, uint64_t bytes) {
+  atomic_fetch_add_explicit(&file->done, bytes, memory_order_relaxed);
+  if (file->plan->group != NULL)
+    premap__group_brought_in(file->plan->group, bytes);
+}
+
+void premap__span_end(_Atomic uint64_t *span, uint64_t now_ns) {
+  uint64_t began = atomic_load_explicit(span, memory_order_relaxed);
+  if (began == 0 || (began & PREMAP__MEASURED) != 0)
+    return;
+  uint64_t length_ns = now_ns > began ? now_ns - began : 0; /* the clock was read before the lock was had */
+  atomic_store_explicit(span, PREMAP__MEASURED | length_ns, memory_order_relaxed);
 }
 
 /* ---- Look */
@@ -190,7 +329,7 @@ int premap__file_result(const premap__file *file, premap__state state, premap_re
   if (state != PREMAP__READY)
     return premap__file_code(file, state);
   if (region != NULL)
-    *region = file->region;
+    *region = (premap_region){file->data, premap__file_size(file)};
   return file->partial ? PREMAP_PARTIAL : 0;
 }
 
@@ -228,11 +367,10 @@ int premap_progress(premap_file handle, uint64_t *done, uint64_t *total) {
   return 0;
 }
 
-/* From one time to the next; 0 when either has not come, or the next was taken without the first. */
-static uint64_t span_ns(const _Atomic uint64_t *from, const _Atomic uint64_t *to) {
-  uint64_t first = atomic_load_explicit(from, memory_order_relaxed);
-  uint64_t second = atomic_load_explicit(to, memory_order_relaxed);
-  return first != 0 && second > first ? second - first : 0;
+/* 0: it has not ended, or never began. */
+static uint64_t span_of(const _Atomic uint64_t *span) {
+  uint64_t value = atomic_load_explicit(span, memory_order_relaxed);
+  return (value & PREMAP__MEASURED) != 0 ? value & ~PREMAP__MEASURED : 0;
 }
 
 static void describe_finished(const premap__file *file, premap_file_info *info) {
@@ -240,13 +378,14 @@ static void describe_finished(const premap__file *file, premap_file_info *info) 
   info->step = file->step;
   info->error_offset = file->error_offset;
   info->file_size = file->identity.size;
-  info->offset = file->offset;
-  info->length = file->region.size;
+  info->offset = file->plan->offset;
+  info->length = file->code == 0 ? premap__file_size(file) : 0;
   bool is_present = file->strategy != PREMAP__STRATEGY_NONE && file->strategy != PREMAP__STRATEGY_ADVISE;
   info->present = is_present && file->code == 0 ? atomic_load_explicit(&file->done, memory_order_relaxed) : 0;
+  info->assisted = file->assisted;
   info->partial = file->partial;
   info->backing = file->backing;
-  info->strategy = premap__strategy_name(file->strategy);
+  info->strategy = premap__strategy_name(file->strategy, file->touched);
   info->reason = premap__reason_text(file->reason);
 }
 
@@ -259,21 +398,16 @@ int premap_info(premap_file handle, premap_file_info *info) {
   premap__state state = premap__registry_state(file);
   full.state = state == PREMAP__CANCELLED ? PREMAP_FAILED : (uint32_t)state;
   full.error = premap__file_code(file, state);
-  full.strategy = premap__strategy_name(PREMAP__STRATEGY_NONE);
+  full.strategy = premap__strategy_name(PREMAP__STRATEGY_NONE, false);
   full.reason = premap__reason_text(PREMAP__REASON_NONE);
   if (state == PREMAP__READY || state == PREMAP__FAILED)
     describe_finished(file, &full);
-  full.queue_ns = span_ns(&file->started_ns, &file->claimed_ns);
-  full.load_ns = span_ns(&file->claimed_ns, &file->finished_ns);
+  full.queue_ns = span_of(&file->queue_span);
+  full.load_ns = span_of(&file->load_span);
   premap__registry_unpin(file);
   if (info == NULL || info->size < sizeof info->size)
     return PREMAP_EINVAL;
-  /* A newer caller's structure may be larger: what this library does not know is zero. */
-  size_t size = info->size;
-  if (size > sizeof full)
-    memset((char *)info + sizeof full, 0, size - sizeof full);
-  full.size = size;
-  memcpy(info, &full, size < sizeof full ? size : sizeof full);
+  premap__copy_sized(info, info->size, &full, sizeof full);
   return 0;
 }
 

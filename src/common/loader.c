@@ -1,407 +1,435 @@
 /* SPDX-License-Identifier: MIT
  *
- * loader.c - the queue of files, and the pool threads it borrows from libuv.
+ * loader.c - which file is loaded next, and by whom.
  *
- * uv_queue_work belongs to a loop and may be called on that loop's thread only, so the library has a loop on a thread of its
- * own. Whoever queues a file wakes that thread (uv_async_send); it hands work items to the pool; an item drains the queue, many
- * files to one hand-off, and after some time gives its thread back, since the pool is everybody's.
- *
- *   any thread: queue, wake ->  loop thread: items up to the limit  ->  pool threads: take, claim, load, take, ...
- *
- * The thread and the loop are made by the first file queued and ended by premap_shutdown, which is also registered with atexit:
- * libuv joins its pool at exit, so running loads have to stop by then.
+ * Each loader has its own order of files and its own limits; the pool's threads (pool.c) work for all of them.
  */
-#include "internal.h"
+#include "schedule.h"
 
-#include <stdlib.h>
 #include <utlist.h>
-#include <uv.h>
 
-enum {
-  POOL_DEFAULT = 4, /* libuv's own default and limit */
-  POOL_MAX = 1024,
-  ITEM_NS = 10 * 1000 * 1000, /* after that an item gives its thread back */
-  EXIT_MS = 1000,
-  LOOP_DESCRIPTORS = 10 /* at most: two signal pipes, a poll set, the wake-up, and room */
-};
-#define POOL_STACK_SIZE ((size_t)8 << 20) /* of libuv's pool threads */
-
-typedef enum stage { STOPPED, RUNNING, STOPPING } stage;
-
-typedef struct item {
-  uv_work_t work;
-  bool may_cancel; /* with libuv, and not cancelled: uv_cancel may be asked only of such */
-} item;
-
-static struct {
-  uv_mutex_t lock;   /* guards all but the last group */
-  uv_cond_t changed; /* items have come back while STOPPING, or the stage has changed */
-  int initial_error;
-  stage stage;
-  bool ending;               /* the loop is to close */
-  _Atomic(uv_pid_t) process; /* a forked child has neither the thread nor the pool; atexit asks without the lock, which may not
-                                be free there */
-  premap__file *queue;       /* each pinned by the queue */
-  premap__file *running;     /* each pinned by the queue still */
-  unsigned queued;
-  unsigned busy;  /* in running */
-  unsigned items; /* with libuv */
-  unsigned limit;
-
-  /* The loop thread's own, but for starting and ending it. */
-  uv_thread_t thread;
-  uv_loop_t loop;
-  uv_async_t wake;
-  item *all;   /* limit of them */
-  item **idle; /* of these, idle[items .. limit) are not with libuv */
-} loader;
-static uv_once_t once = UV_ONCE_INIT;
-
-static void at_exit(void) {
-  if (loader.process == uv_os_getpid() && !premap__os_threads_are_gone())
-    (void)premap_shutdown(EXIT_MS); /* nobody is left to be told */
-}
-
-static void initialize(void) {
-  loader.initial_error = uv_mutex_init(&loader.lock);
-  if (loader.initial_error == 0)
-    loader.initial_error = uv_cond_init(&loader.changed);
-  if (loader.initial_error == 0 && atexit(at_exit) != 0)
-    loader.initial_error = UV_ENOMEM;
-}
+static uint32_t tickets; /* guarded by the scheduler's lock */
 
 /* ---- On pool threads */
 
-/* The next file, LOADING and ours; files that others claimed or cancelled meanwhile only lose the queue's pin. */
-static premap__file *take(void) {
+/* The file that a pool thread should take next. */
+static premap__file *choose(void) {
+  premap__file *best = NULL;
+  premap_loader *loader;
+  DL_FOREACH(premap__schedule_loaders_locked(), loader) {
+    if (loader->is_closed || loader->counts[PREMAP__RUNNING] + loader->assistants >= loader->limits.workers)
+      continue; /* what is closed is being cancelled, without the lock at times */
+    premap__file *first = premap__order_first(&loader->waiting);
+    if (first != NULL && first->place == PREMAP__QUEUED && !premap__place_may_begin(loader))
+      first = loader->counts[PREMAP__SUSPENDED] > 0 ? premap__order_first_aside(&loader->waiting) : NULL;
+    if (first != NULL && (best == NULL || premap__order_is_before(first, best)))
+      best = first;
+  }
+  return best;
+}
+
+/* Claimed or cancelled by somebody else meanwhile: it only loses the order's pin. Without the lock for a moment. */
+static void pass_over_locked(premap__file *file) {
+  bool was_suspended = file->place == PREMAP__SUSPENDED;
+  premap__place_leave(file);
+  premap__wakes wakes = premap__schedule_unlock_only(); /* whose turn comes when the caller gives the lock back */
+  if (was_suspended)
+    premap__worker_abandon(file);
+  premap__registry_unpin(file);
+  premap__schedule_lock();
+  premap__schedule_wake_later_locked(wakes);
+}
+
+/* The next file, LOADING and ours, or null. */
+static premap__file *take_locked(uint64_t now_ns) {
   for (;;) {
-    uv_mutex_lock(&loader.lock);
-    premap__file *file = loader.queue;
-    bool claimed = false;
-    if (file != NULL) {
-      DL_DELETE(loader.queue, file);
-      loader.queued--;
-      claimed = premap__worker_claim(file);
-      file->place = claimed ? PREMAP__RUNNING : PREMAP__NOWHERE;
-      if (claimed) {
-        DL_APPEND(loader.running, file);
-        loader.busy++;
-      }
-    }
-    uv_mutex_unlock(&loader.lock);
-    if (file == NULL || claimed)
+    premap__file *file = premap__pool_is_stopping_locked() ? NULL : choose();
+    if (file == NULL)
+      return NULL;
+    if (file->place == PREMAP__SUSPENDED ? premap__worker_is_wanted(file) : premap__worker_claim(file, now_ns)) {
+      premap__place_move(file, PREMAP__RUNNING);
       return file;
-    premap__registry_unpin(file);
+    }
+    pass_over_locked(file);
   }
 }
 
-/* Right before the end is published, so that who hears of it finds the file in no list, and soon without our pin. */
-void premap__loader_forget(premap__file *file) {
-  uv_once(&once, initialize);
-  if (loader.initial_error != 0)
-    return; /* then nothing was ever queued */
-  uv_mutex_lock(&loader.lock);
-  if (file->place == PREMAP__RUNNING) {
-    DL_DELETE(loader.running, file);
-    loader.busy--;
-    file->place = PREMAP__NOWHERE;
-  }
-  uv_mutex_unlock(&loader.lock);
-}
-
-static void drain(uv_work_t *work) {
-  (void)work;
-  uint64_t end = premap__now_ns() + ITEM_NS;
-  premap__file *file;
-  while (premap__now_ns() < end && (file = take()) != NULL) {
-    premap__worker_load(file);
-    premap__registry_unpin(file);
-  }
-}
-
-/* ---- On the loop's thread */
-
-static void item_is_back(uv_work_t *work, int status);
-
-/* Hands libuv as many items as there are files to load, up to the limit. */
-static void top_up(void) {
-  uv_mutex_lock(&loader.lock);
-  unsigned wanted = loader.busy + loader.queued;
-  unsigned target = loader.stage != RUNNING ? 0 : wanted < loader.limit ? wanted : loader.limit;
-  unsigned first = loader.items;
-  if (loader.items < target)
-    loader.items = target;
-  uv_mutex_unlock(&loader.lock);
-  for (unsigned i = first; i < target; i++) {
-    loader.idle[i]->may_cancel = true;
-    uv_queue_work(&loader.loop, &loader.idle[i]->work, drain, item_is_back); /* fails only without a function */
-  }
-}
-
-static void item_is_back(uv_work_t *work, int status) {
-  (void)status;              /* UV_ECANCELED when it never ran: its files were cancelled too */
-  item *back = (item *)work; /* its first member */
-  back->may_cancel = false;
-  uv_mutex_lock(&loader.lock);
-  loader.idle[--loader.items] = back;
-  if (loader.stage == STOPPING)
-    uv_cond_broadcast(&loader.changed);
-  uv_mutex_unlock(&loader.lock);
-  top_up();
-}
-
-/* Items that wait behind other users of the pool come back at once; those that run refuse. */
-static void cancel_items(void) {
-  for (unsigned i = 0; i < loader.limit; i++)
-    if (loader.all[i].may_cancel && uv_cancel((uv_req_t *)&loader.all[i].work) == 0)
-      loader.all[i].may_cancel = false;
-}
-
-static void on_wake(uv_async_t *wake) {
-  uv_mutex_lock(&loader.lock);
-  bool stopping = loader.stage == STOPPING;
-  bool ending = loader.ending;
-  uv_mutex_unlock(&loader.lock);
-  if (ending)
-    uv_close((uv_handle_t *)wake, NULL);
-  else if (!stopping)
-    top_up();
-  else
-    cancel_items();
-}
-
-static void run_loop(void *argument) {
-  (void)argument;
-  premap__os_leave_signals(); /* the pool's threads are made here, and inherit it */
-  uv_run(&loader.loop, UV_RUN_DEFAULT);
-}
-
-/* ---- Start */
-
-/* libuv's rule for the size of its pool. */
-static unsigned pool_size(void) {
-  char value[64];
-  size_t size = sizeof value;
-  if (uv_os_getenv("UV_THREADPOOL_SIZE", value, &size) != 0)
-    return POOL_DEFAULT;
-  unsigned threads = (unsigned)atoi(value); /* so that a negative number is many, as with libuv */
-  return threads == 0 ? 1 : threads > POOL_MAX ? POOL_MAX : threads;
-}
-
-static void wait_to_leave(void *leave) {
-  uv_sem_wait(leave);
-}
-
-/* libuv aborts the process when it cannot create a thread of its pool. So see first whether that many could be had at once. */
-static int probe_threads(unsigned count) {
-  uv_thread_t *threads = calloc(count, sizeof *threads);
-  uv_sem_t leave;
-  int code = threads == NULL ? UV_ENOMEM : uv_sem_init(&leave, 0);
-  if (code != 0) {
-    free(threads);
-    return code;
-  }
-  uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = POOL_STACK_SIZE};
-  unsigned created = 0;
-  while (created < count && code == 0) {
-    code = uv_thread_create_ex(&threads[created], &options, wait_to_leave, &leave);
-    if (code == 0)
-      created++;
-  }
-  for (unsigned i = 0; i < created; i++)
-    uv_sem_post(&leave);
-  for (unsigned i = 0; i < created; i++)
-    uv_thread_join(&threads[i]);
-  uv_sem_destroy(&leave);
-  free(threads);
-  return code;
-}
-
-/* Nor does libuv report it when its first loop finds no descriptors for the signal pipe. So see first whether there are enough
- * for all that a loop opens. */
-static int probe_descriptors(void) {
-  uv_file pipes[LOOP_DESCRIPTORS / 2][2];
-  int opened = 0;
-  int code = 0;
-  while (opened < LOOP_DESCRIPTORS / 2 && code == 0) {
-    code = uv_pipe(pipes[opened], 0, 0);
-    if (code == 0)
-      opened++;
-  }
-  uv_fs_t request;
-  for (int i = 0; i < opened * 2; i++) {
-    (void)uv_fs_close(NULL, &request, pipes[i / 2][i % 2], NULL); /* nothing was written to it */
-    uv_fs_req_cleanup(&request);
-  }
-  return code;
-}
-
-static int start_loop(void) {
-  int code = probe_descriptors();
-  if (code == 0)
-    code = uv_loop_init(&loader.loop);
-  if (code != 0)
-    return code;
-  code = uv_async_init(&loader.loop, &loader.wake, on_wake);
-  if (code == 0) {
-    code = uv_thread_create(&loader.thread, run_loop, NULL);
-    if (code == 0)
-      return 0;
-    uv_close((uv_handle_t *)&loader.wake, NULL);
-    uv_run(&loader.loop, UV_RUN_DEFAULT);
-  }
-  uv_loop_close(&loader.loop);
-  return code;
-}
-
-/* With the lock held, as the whole start is: who comes second waits for it. */
-static int start(void) {
-  premap__os_stay_loaded();
-  loader.limit = pool_size();
-  int code = probe_threads(loader.limit);
-  if (code != 0)
-    return code;
-  loader.all = calloc(loader.limit, sizeof *loader.all);
-  loader.idle = calloc(loader.limit, sizeof *loader.idle);
-  code = loader.all == NULL || loader.idle == NULL ? UV_ENOMEM : start_loop();
-  if (code != 0) {
-    free(loader.all);
-    free(loader.idle);
-    return code;
-  }
-  for (unsigned i = 0; i < loader.limit; i++)
-    loader.idle[i] = &loader.all[i];
-  loader.process = uv_os_getpid();
-  loader.ending = false;
-  loader.stage = RUNNING;
-  return 0;
-}
-
-/* ---- Queue, from any thread */
-
-/* A child of fork() has a copy of the queue, but none of the threads. */
-static bool is_in_child(void) {
-  return loader.stage != STOPPED && loader.process != uv_os_getpid();
-}
-
-static int submit_locked(premap__file *file) {
-  if (file->place != PREMAP__NOWHERE || premap__registry_state(file) != PREMAP__PENDING)
+/* Files that wait for a thread, and not for another file's end. */
+static size_t takeable(const premap_loader *loader) {
+  if (loader->is_closed)
     return 0;
-  if (is_in_child())
-    return PREMAP_ENOTSUP;
-  if (loader.stage == STOPPING)
-    return PREMAP_EAGAIN;
-  int code = loader.stage == RUNNING ? 0 : start();
+  size_t suspended = loader->counts[PREMAP__SUSPENDED];
+  size_t queued = loader->counts[PREMAP__QUEUED];
+  uint64_t room = loader->limits.open_files > premap__place_begun(loader)
+                      ? loader->limits.open_files - premap__place_begun(loader)
+                      : 0;
+  return suspended + (queued < room ? queued : (size_t)room);
+}
+
+bool premap__loader_has_work_locked(void) {
+  return choose() != NULL;
+}
+
+bool premap__loader_has_waiting_locked(void) {
+  premap_loader *loader;
+  DL_FOREACH(premap__schedule_loaders_locked(), loader) {
+    if (takeable(loader) > 0)
+      return true;
+  }
+  return false;
+}
+
+size_t premap__loader_wanted_locked(void) {
+  size_t wanted = 0;
+  premap_loader *loader;
+  DL_FOREACH(premap__schedule_loaders_locked(), loader) {
+    size_t own = loader->counts[PREMAP__RUNNING] + takeable(loader);
+    wanted += own < loader->limits.workers ? own : (size_t)loader->limits.workers;
+  }
+  return wanted;
+}
+
+/* In one step, so that who hears of the end finds the file in no place, and soon without our pin, and who sees it in no place
+ * finds it ended. */
+static bool publish_locked(premap__file *file, premap__state to, uint64_t now_ns) {
+  premap__place_leave(file);
+  bool published = premap__publish_locked(file, PREMAP__LOADING, to, now_ns);
+  premap__place_let_host_go(file);
+  return published;
+}
+
+void premap__loader_publish(premap__file *file, premap__state to) {
+  uint64_t now = premap__now_ns();
+  premap__schedule_lock();
+  bool published = publish_locked(file, to, now);
+  premap__schedule_unlock();
+  if (!published)
+    premap__worker_drop(file);
+}
+
+/* A file's end and the next one's beginning take the lock once: for small files that counts. Whoever waited for the end is
+ * woken when our pin has gone, so that closing the file gives back what it has at once. */
+bool premap__loader_work(uint64_t end_ns) {
+  bool is_one_too_many = false;
+  premap__schedule_lock();
+  premap__file *file = take_locked(premap__now_ns());
+  premap__schedule_unlock();
+  while (file != NULL) {
+    premap__state end = premap__worker_load(file);
+    bool has_ended = end != PREMAP__LOADING; /* else the thread is for what is urgent, however long it has been ours */
+    uint64_t now = premap__now_ns();
+    bool goes_on = !has_ended || now < end_ns;
+    premap__file *done = has_ended ? file : NULL;
+    premap__schedule_lock();
+    bool published = has_ended && publish_locked(file, end, now);
+    is_one_too_many = !has_ended && premap__pool_gives_way_locked();
+    file = goes_on && !is_one_too_many && !premap__pool_has_too_many_locked() ? take_locked(now) : NULL;
+    premap__wakes wakes = premap__schedule_unlock_only();
+    if (published)
+      premap__registry_unpin(done);
+    premap__schedule_wake(wakes);
+    if (done != NULL && !published) {
+      premap__worker_drop(done);
+      premap__registry_unpin(done);
+    }
+  }
+  return !is_one_too_many;
+}
+
+/* ---- Start and withdraw, from any thread */
+
+/* Finds a thread for what is queued: a new one, or one that pauses. */
+static void attract_locked(void) {
+  premap__schedule_end_pauses_locked();
+  if (premap__chunk_has_waiters_locked())
+    premap__schedule_changed();
+  premap__pool_attract_locked();
+}
+
+static bool may_start(const premap__file *file) {
+  return file->place == PREMAP__NOWHERE && premap__registry_state(file) == PREMAP__PENDING;
+}
+
+/* Waits for room in the order, as long as the loader's owner chose and the caller has patience. */
+static int wait_for_room_locked(const premap__file *file, const premap__patience *patience) {
+  premap_loader *loader = file->plan->loader;
+  if (loader->counts[PREMAP__QUEUED] < loader->limits.queued)
+    return 0;
+  int64_t chosen_ms = patience->insists ? -1 : loader->limits.queued_wait_ms;
+  if (chosen_ms == 0 || patience->deadline_ns == 0)
+    return PREMAP_ENOBUFS;
+  uint64_t chosen_ns = premap__deadline_ns(chosen_ms);
+  bool has_time = true, is_over = false;
+  loader->starts_waiting++;
+  while (has_time && !is_over && loader->counts[PREMAP__QUEUED] >= loader->limits.queued && may_start(file)) {
+    has_time = premap__schedule_wait(chosen_ns < patience->deadline_ns ? chosen_ns : patience->deadline_ns);
+    is_over = patience->is_over != NULL && patience->is_over(patience->of_whom);
+  }
+  loader->starts_waiting--;
+  return is_over ? PREMAP_ETIMEDOUT : has_time ? 0 : chosen_ns <= patience->deadline_ns ? PREMAP_ENOBUFS : PREMAP_ETIMEDOUT;
+}
+
+static int prepare_start_locked(premap__file *file, const premap__patience *patience) {
+  premap_loader *loader = file->plan->loader;
+  if (loader->is_closed)
+    return PREMAP_ECANCELED;
+  int code = premap__pool_start_locked();
+  if (code == 0)
+    code = wait_for_room_locked(file, patience);
+  /* Meanwhile the loader may have been closed, or the pool stopped. */
+  if (code == 0)
+    code = loader->is_closed ? PREMAP_ECANCELED : premap__pool_start_locked();
+  if (code == 0 && file->deadline_ns != 0 && !premap__order_reserve(&loader->waiting, loader->deadlines + 1))
+    code = PREMAP_ENOMEM;
   if (code == 0 && !premap__registry_pin_more(file))
     code = PREMAP_EOVERFLOW;
-  if (code != 0)
-    return code; /* libuv's codes are ours */
-  atomic_store_explicit(&file->started_ns, premap__now_ns(), memory_order_relaxed);
-  file->place = PREMAP__QUEUED;
-  DL_APPEND(loader.queue, file);
-  loader.queued++;
-  if (loader.items < loader.limit)
-    uv_async_send(&loader.wake);
-  return 0;
-}
-
-int premap__loader_submit(premap__file *file) {
-  uv_once(&once, initialize);
-  if (loader.initial_error != 0)
-    return loader.initial_error;
-  uv_mutex_lock(&loader.lock);
-  int code = submit_locked(file);
-  uv_mutex_unlock(&loader.lock);
   return code;
 }
 
-void premap__loader_withdraw(premap__file *file) {
-  uv_once(&once, initialize);
-  if (loader.initial_error != 0)
-    return; /* then nothing was ever queued */
-  uv_mutex_lock(&loader.lock);
-  bool queued = file->place == PREMAP__QUEUED;
-  if (queued) {
-    DL_DELETE(loader.queue, file);
-    loader.queued--;
-    file->place = PREMAP__NOWHERE;
-  }
-  uv_mutex_unlock(&loader.lock);
-  if (queued)
-    premap__registry_unpin(file);
-}
-
-/* ---- Shut down */
-
-/* Cancels what is queued and what runs. A cancelled file leaves the queue and is unpinned, so the lock is let go around each.
- */
-static void cancel_all_locked(void) {
-  premap__file *file;
-  DL_FOREACH(loader.running, file) {
-    premap__publish(file, PREMAP__LOADING, PREMAP__CANCELLED);
-  }
-  while ((file = loader.queue) != NULL) {
-    DL_DELETE(loader.queue, file);
-    loader.queued--;
-    file->place = PREMAP__NOWHERE;
-    uv_mutex_unlock(&loader.lock);
-    premap__file_cancel(file);
-    premap__registry_unpin(file);
-    uv_mutex_lock(&loader.lock);
-  }
-}
-
-/* Waits for a change until the deadline: false when that has passed. */
-static bool wait_for_change_locked(uint64_t deadline_ns) {
+static void note_start_locked(premap__file *file) {
   uint64_t now = premap__now_ns();
-  if (deadline_ns == UINT64_MAX)
-    uv_cond_wait(&loader.changed, &loader.lock);
-  else if (now < deadline_ns)
-    (void)uv_cond_timedwait(&loader.changed, &loader.lock, deadline_ns - now); /* the caller looks which it was */
-  return now < deadline_ns;
+  uint64_t before = 0;
+  if (!atomic_compare_exchange_strong_explicit(&file->queue_span, &before, now, memory_order_relaxed, memory_order_relaxed)) {
+    atomic_store_explicit(&file->queue_span, PREMAP__MEASURED, memory_order_relaxed);
+    premap__loader_count(file->plan->loader, file, PREMAP__CANCELLED, true); /* which is how an end comes before the start */
+  }
+  if (file->deadline_ns != 0)
+    file->deadline_ns = file->deadline_ns < UINT64_MAX - now ? file->deadline_ns + now : UINT64_MAX;
+  file->plan->loader->started++;
 }
 
-/* The loop's thread needs the lock to end, so it is joined without. */
-static void end_loop_locked(void) {
-  loader.ending = true;
-  uv_async_send(&loader.wake);
-  uv_mutex_unlock(&loader.lock);
-  uv_thread_join(&loader.thread);
-  uv_loop_close(&loader.loop);
-  free(loader.all);
-  free(loader.idle);
-  uv_mutex_lock(&loader.lock);
+static int submit_locked(premap__file *file, const premap__patience *patience) {
+  if (premap__file_was_started(file))
+    return 0;
+  if (!may_start(file)) { /* cancelled, or a waiting thread has it */
+    note_start_locked(file);
+    return premap__note_start(file);
+  }
+  int code = prepare_start_locked(file, patience);
+  if (code != 0)
+    return code;
+  if (!may_start(file)) { /* so too, while this thread waited for room */
+    premap__registry_unpin(file);
+    if (premap__file_was_started(file))
+      return 0;
+    note_start_locked(file);
+    return premap__note_start(file);
+  }
+  code = premap__note_start(file);
+  if (code != 0) {
+    premap__registry_unpin(file);
+    return code;
+  }
+  note_start_locked(file);
+  /* Where there is a callback, that does it. */
+  if (file->plan->loader->host != NULL && file->plan->callback == NULL)
+    file->is_known_to_host = premap__host_started(file->plan->loader->host);
+  file->ticket = tickets++;
+  premap__place_move(file, PREMAP__QUEUED);
+  attract_locked();
+  return 0;
 }
 
-/* Ends what runs. False when the pool has not given every item back by the deadline. */
-static bool stop_locked(uint64_t deadline_ns) {
-  loader.stage = STOPPING;
-  cancel_all_locked();
-  uv_async_send(&loader.wake);
-  while (loader.items > 0)
-    if (!wait_for_change_locked(deadline_ns))
+int premap__loader_submit(premap__file *file, const premap__patience *patience) {
+  if (!premap__schedule_ready())
+    return PREMAP_ENOMEM;
+  if (premap__inline_load(file))
+    return 0;
+  premap__schedule_lock();
+  int code = submit_locked(file, patience);
+  premap__schedule_unlock();
+  return code;
+}
+
+bool premap__loader_withdraw(premap__file *file) {
+  if (!premap__schedule_ready())
+    return false; /* then nothing was ever started */
+  premap__schedule_lock();
+  bool was_aside = premap__place_is_aside(file);
+  bool was_ours = was_aside || file->place == PREMAP__QUEUED;
+  premap__place_let_host_go(file);
+  if (was_ours) {
+    premap__place_leave(file);
+  } else {
+    premap__schedule_changed(); /* its start may wait for room */
+    premap__schedule_landed_locked();
+  }
+  premap__schedule_unlock();
+  if (was_ours)
+    premap__registry_unpin(file);
+  return was_aside;
+}
+
+int premap__loader_help(premap__file *file) {
+  if (!premap__schedule_ready())
+    return PREMAP_ENOMEM;
+  premap__schedule_lock();
+  const premap_loader *loader = file->plan->loader;
+  bool has_room = premap__place_is_aside(file) || premap__place_begun(loader) < loader->limits.open_files;
+  int code = loader->is_closed ? PREMAP_ECANCELED : 0;
+  if (code == 0 && has_room && !premap__file_was_started(file)) {
+    code = premap__note_start(file);
+    if (code == 0)
+      note_start_locked(file);
+  }
+  bool was_ours = premap__place_is_aside(file) || file->place == PREMAP__QUEUED;
+  bool helps = code == 0 && has_room &&
+               (premap__place_is_aside(file) ? premap__worker_is_wanted(file) : premap__worker_claim(file, premap__now_ns()));
+  if (helps) {
+    file->is_helped = true;
+    premap__place_move(file, PREMAP__HELPED);
+  }
+  premap__schedule_unlock();
+  if (helps && was_ours)
+    premap__registry_unpin(file);
+  return helps ? 1 : code;
+}
+
+/* The host's loop need not stay alive for it: where it is told of the end, the note sees to that. */
+bool premap__loader_begin_here(premap__file *file) {
+  if (!premap__schedule_ready())
+    return false;
+  premap__schedule_lock();
+  bool begins = !file->plan->loader->is_closed && !premap__pool_is_stopping_locked() && !premap__file_was_started(file) &&
+                may_start(file) && premap__note_start(file) == 0;
+  if (begins) {
+    note_start_locked(file);
+    begins = premap__worker_claim(file, premap__now_ns()); /* or it was cancelled right now */
+  }
+  if (begins) {
+    file->is_helped = true;
+    premap__place_move(file, PREMAP__HELPED);
+  }
+  premap__schedule_unlock();
+  return begins;
+}
+
+/* ---- Change the order */
+
+/* The file keeps its turn among those with the same deadline, but comes last among those of its new priority that have none. */
+static int reorder_locked(premap__file *file, int priority, uint64_t deadline_ns) {
+  premap_loader *loader = file->plan->loader;
+  uint8_t place = file->place;
+  bool is_new = place != PREMAP__NOWHERE && file->deadline_ns == 0 && deadline_ns != 0;
+  if (is_new && !premap__order_reserve(&loader->waiting, loader->deadlines + 1))
+    return PREMAP_ENOMEM;
+  premap__place_reorder(file, priority, deadline_ns);
+  if (place != PREMAP__NOWHERE)
+    attract_locked();
+  return 0;
+}
+
+/* As file->deadline_ns has it: 0 is none, and before the start it is a span. */
+static uint64_t deadline_of(const premap__file *file, int64_t timeout_ms) {
+  if (timeout_ms < 0)
+    return 0;
+  uint64_t now = premap__now_ns();
+  uint64_t deadline_ns = premap__deadline_ns(timeout_ms);
+  return premap__file_was_started(file) ? deadline_ns : deadline_ns - now + 1;
+}
+
+static int reorder(premap_file handle, const int32_t *priority, const int64_t *timeout_ms) {
+  int code;
+  premap__file *file = premap__registry_pin(handle, &code);
+  if (file == NULL)
+    return code;
+  code = premap__schedule_ready() ? 0 : PREMAP_ENOMEM;
+  if (code == 0) {
+    premap__schedule_lock();
+    uint64_t deadline_ns = timeout_ms != NULL ? deadline_of(file, *timeout_ms) : file->deadline_ns;
+    code = reorder_locked(file, priority != NULL ? *priority : atomic_load_explicit(&file->priority, memory_order_relaxed),
+                          deadline_ns);
+    premap__schedule_unlock();
+  }
+  premap__registry_unpin(file);
+  return code;
+}
+
+int premap_set_priority(premap_file handle, int32_t priority) {
+  if (priority < PREMAP_PRIORITY_MIN || priority > PREMAP_PRIORITY_MAX)
+    return PREMAP_EINVAL;
+  return reorder(handle, &priority, NULL);
+}
+
+int premap_set_deadline(premap_file handle, int64_t timeout_ms) {
+  return reorder(handle, NULL, &timeout_ms);
+}
+
+/* ---- Cancel all */
+
+static void cancel_begun_locked(const premap_loader *loader) {
+  uint64_t now = premap__now_ns();
+  premap__file *file;
+  DL_FOREACH(loader->begun, file) {
+    if (premap__publish_locked(file, PREMAP__LOADING, PREMAP__CANCELLED, now))
+      premap__place_let_host_go(file);
+  }
+  premap__schedule_end_pauses_locked();
+  premap__schedule_changed();
+  premap__schedule_landed_locked();
+}
+
+static premap__file *find_waiting(const premap_loader *loader) {
+  premap__file *file = premap__order_first(&loader->waiting);
+  if (file != NULL)
+    return file;
+  DL_FOREACH(loader->begun, file) {
+    if (premap__place_is_aside(file))
+      return file;
+  }
+  return NULL;
+}
+
+/* A file that waits is cancelled without the lock, which its end needs. */
+static void cancel_waiting_locked(premap__file *file) {
+  bool was_aside = premap__place_is_aside(file);
+  premap__place_leave(file);
+  premap__schedule_unlock();
+  premap__file_cancel(file);
+  if (was_aside)
+    premap__worker_abandon(file);
+  premap__registry_unpin(file);
+  premap__schedule_lock();
+}
+
+void premap__loader_cancel_locked(premap_loader *loader) {
+  cancel_begun_locked(loader);
+  for (premap__file *file; (file = find_waiting(loader)) != NULL;)
+    cancel_waiting_locked(file);
+}
+
+static premap__file *find_waiting_of_all(void) {
+  premap__file *file = NULL;
+  premap_loader *loader;
+  DL_FOREACH(premap__schedule_loaders_locked(), loader) {
+    file = find_waiting(loader);
+    if (file != NULL)
       break;
-  bool ended = loader.items == 0;
-  if (ended)
-    end_loop_locked();
-  loader.stage = ended ? STOPPED : RUNNING;
-  uv_cond_broadcast(&loader.changed);
-  return ended;
+  }
+  return file;
+}
+
+/* While the lock is not held a loader may go: so the search for each file begins anew. */
+void premap__loader_cancel_all_locked(void) {
+  premap_loader *loader;
+  DL_FOREACH(premap__schedule_loaders_locked(), loader) {
+    cancel_begun_locked(loader);
+  }
+  for (premap__file *file; (file = find_waiting_of_all()) != NULL;)
+    cancel_waiting_locked(file);
 }
 
 int premap_shutdown(int64_t timeout_ms) {
   uint64_t deadline_ns = premap__deadline_ns(timeout_ms);
-  uv_once(&once, initialize);
-  if (loader.initial_error != 0)
+  if (!premap__schedule_ready())
     return 0;
-  uv_mutex_lock(&loader.lock);
-  bool ended = true;
-  if (!is_in_child()) {
-    while (loader.stage == STOPPING && ended)
-      ended = wait_for_change_locked(deadline_ns) || loader.stage != STOPPING;
-    if (loader.stage == RUNNING)
-      ended = stop_locked(deadline_ns);
-  }
-  uv_mutex_unlock(&loader.lock);
-  return ended ? 0 : PREMAP_ETIMEDOUT;
+  if (premap__completion_is_own_thread())
+    return PREMAP_EDEADLK;
+  premap__schedule_lock();
+  bool ended = premap__pool_stop_locked(deadline_ns);
+  if (premap__default_loader.deadlines == 0) /* so that a library which is unloaded leaves nothing behind */
+    premap__order_free(&premap__default_loader.waiting);
+  premap__schedule_unlock();
+  (void)premap__deferred_unmap();
+  return ended && premap__completion_stop(deadline_ns) ? 0 : PREMAP_ETIMEDOUT;
 }

@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+#define FLAGS                                                                                                                  \
+  (PREMAP_NOFOLLOW | PREMAP_BENEATH | PREMAP_KEEP_OPEN | PREMAP_LOCK | PREMAP_GENTLE | PREMAP_WAIT_FOR_MEMORY |                \
+   PREMAP_INLINE_IF_CACHED | PREMAP_KNOWN_REGULAR)
+
 /* The structure only grows at its end. An older caller's is filled up with defaults; a newer caller's may set nothing that this
  * library does not know. */
 static int read_sized(premap_options *to, const premap_options *options) {
@@ -25,7 +29,16 @@ static bool values_are_known(const premap_options *options) {
          options->prefault <= PREMAP_PREFAULT_ADVISE && options->backing <= PREMAP_BACKING_COPIED &&
          options->advice <= PREMAP_ADVICE_WILL_NEED &&
          (options->pause_us <= PREMAP_PAUSE_MAX_US || options->pause_us == PREMAP_PAUSE_AUTO) &&
+         options->priority >= PREMAP_PRIORITY_MIN && options->priority <= PREMAP_PRIORITY_MAX &&
          (options->chunk_size == 0 || options->chunk_size >= PREMAP_CHUNK_SIZE_MIN);
+}
+
+void premap__copy_sized(void *to, size_t size, const void *from, size_t known) {
+  /* A newer caller's structure may be larger: what this library does not know is zero. */
+  if (size > known)
+    memset((char *)to + known, 0, size - known);
+  memcpy(to, from, size < known ? size : known);
+  memcpy(to, &size, sizeof size);
 }
 
 int premap__options_read(premap_options *to, const premap_options *options) {
@@ -35,8 +48,10 @@ int premap__options_read(premap_options *to, const premap_options *options) {
     return code;
   if (!values_are_known(to))
     return PREMAP_EINVAL;
-  if ((to->flags & ~(PREMAP_NOFOLLOW | PREMAP_BENEATH | PREMAP_KEEP_OPEN | PREMAP_LOCK)) != 0)
+  if ((to->flags & ~FLAGS) != 0)
     return PREMAP_ENOTSUP;
+  if (to->callback != NULL && to->queue != NULL)
+    return PREMAP_EINVAL;
   if (to->backing == PREMAP_BACKING_COPIED && (to->mode == PREMAP_READ_WRITE || to->advice != PREMAP_ADVICE_NORMAL))
     return PREMAP_EINVAL;
   if (to->chunk_size == 0)

@@ -2,7 +2,8 @@
  *
  * os.h - the seam: what one platform does. Mechanism only; what to do, how much and when to stop is decided above it.
  *
- * src/posix and src/win32 implement every function here in files of the same names. For all of them holds:
+ * src/posix and src/win32 implement every function here in files of the same names; what only some systems have is answered by
+ * resident_none.c on the others. For all of them holds:
  *  - any thread may call them; none keeps state that needs a lock, none calls back;
  *  - none prints, aborts, installs a handler, or lets an error escape otherwise than by its status;
  *  - interrupted calls are taken up again inside (EINTR never comes out);
@@ -39,6 +40,7 @@ typedef struct premap__os_how {
   premap__os_file beneath; /* the directory that the path may not leave, or PREMAP__NO_FILE */
   bool writable;           /* open for writing too */
   bool nofollow;           /* the last component may not be a symbolic link */
+  bool is_known_regular;   /* so that opening it can do no harm */
 } premap__os_how;
 
 typedef struct premap__os_identity {
@@ -64,12 +66,25 @@ premap__status premap__os_duplicate_directory(intptr_t descriptor, premap__os_fi
 /* Identity of an open file as it is now, with the same checks as premap__os_open. */
 premap__status premap__os_identify(premap__os_file file, premap__os_identity *identity);
 
+/* Would a read wait for data that may never come? Only of a duplicate that reports no size, such as a stream of procfs. */
+bool premap__os_would_wait(premap__os_file file);
+
 /* Reads at an offset, never moving the file's position. Returns after at least one byte, at the end of the file (*got 0), or on
- * an error. Never waits for data that may never come (PREMAP_EAGAIN). */
+ * an error; of what was opened here it never waits for data that may never come (PREMAP_EAGAIN). */
 premap__status premap__os_read(premap__os_file file, void *buffer, size_t size, uint64_t offset, size_t *got);
 
 /* Never fails in a way that matters: the files were only read, or their mapping is flushed apart. */
 void premap__os_close(premap__os_file file);
+
+/* ---- cached_linux.c, or resident_none.c: the same where it is certain that neither a disk nor another machine is needed.
+ * False: it is not, or the call fails for whatever reason, which only the one that may wait tells. Nothing is left to be closed
+ * then. */
+
+/* For reading only, with the checks of premap__os_open. */
+bool premap__os_open_cached(const premap__os_how *how, premap__os_file *file, premap__os_identity *identity);
+bool premap__os_identify_cached(premap__os_file file, premap__os_identity *identity);
+/* All size bytes. Only of a file for which one of these two was certain. */
+bool premap__os_read_cached(premap__os_file file, void *buffer, size_t size, uint64_t offset);
 
 /* ---- map.c */
 
@@ -114,15 +129,32 @@ premap__status premap__os_release(premap__os_file file, uint64_t offset, void *a
 /* ---- populate.c */
 
 typedef enum premap__os_way {
-  PREMAP__WAY_POPULATE,   /* one call makes the range present */
-  PREMAP__WAY_PREFETCH,   /* one call read it, then the kernel copied a byte of each page */
-  PREMAP__WAY_KERNEL_COPY /* the kernel copied a byte of each page */
+  PREMAP__WAY_UNKNOWN,      /* to be found out, of what is in memory already */
+  PREMAP__WAY_FAULT_AROUND, /* by single faults that bring in what is around, and the system told that nothing is left out */
+  PREMAP__WAY_POPULATE,     /* one call makes the range present */
+  PREMAP__WAY_PREFETCH,     /* one call read it, then the kernel copied a byte of each page */
+  PREMAP__WAY_KERNEL_COPY   /* the kernel copied a byte of each page */
 } premap__os_way;
 
 /* Makes every page of a mapped range present for reading. *done is always set: the bytes from address on that certainly are
  * present, size when the status is well. PREMAP_EFAULT: the page at *done cannot be had (truncated, or an I/O error: the caller
- * finds out which). PREMAP_ENOSYS: the system refuses to do that for any page. *way tells how it was done. */
+ * finds out which). PREMAP_ENOSYS: the system refuses to do that for any page. *way tells how it was done, and before the call
+ * what was best for the file so far. */
 premap__status premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
+
+/* Does the processor's first access to a page that was read in stall here, although the page is present? */
+bool premap__os_needs_touch(void);
+/* Accesses each page once. Fails as premap__os_populate does. */
+premap__status premap__os_touch(void *address, size_t size, size_t *done);
+
+/* Of a mapped range that is not in memory: has the system read nothing but what is asked for, until premap__os_advise says
+ * NORMAL of it. True: it was asked to. */
+bool premap__os_read_as_asked(void *address, size_t size);
+/* The same of reads from a file that nobody else has opened so. No more than a hint. */
+void premap__os_read_file_as_asked(premap__os_file file);
+/* Of a mapped range that is not in memory: has the system read it in pieces of 2 MiB, where it would read less at a time. True:
+ * it was asked to. */
+bool premap__os_read_in_large_pieces(premap__os_file file, void *address, size_t size);
 
 /* Copies mapped memory through the kernel (PREMAP_ENOSYS: it refuses to), which fails with PREMAP_EFAULT at a page that cannot
  * be had instead of raising a signal. */
@@ -157,11 +189,30 @@ void premap__os_yield(void);
 /* Leaves the host's asynchronous signals to the host's own threads, on this thread and those it makes. */
 void premap__os_leave_signals(void);
 
+/* ---- event.c: a descriptor (Windows: handle) that others can wait for while the event is set */
+
+typedef struct premap__os_event {
+  intptr_t wait;
+  intptr_t signal; /* maybe the same */
+} premap__os_event;
+
+premap__status premap__os_event_open(premap__os_event *event);
+/* Not while it is set already. */
+void premap__os_event_set(const premap__os_event *event);
+/* Only while it is set. */
+void premap__os_event_clear(const premap__os_event *event);
+intptr_t premap__os_event_descriptor(const premap__os_event *event);
+void premap__os_event_close(const premap__os_event *event);
+/* In the child of a fork: another event by the same descriptor, not set, since the parent's is the parent's. */
+premap__status premap__os_event_renew(premap__os_event *event);
+
 /* ---- module.c */
 
 /* Keeps this library's code in memory to the end of the process, where unloading it beneath a running thread could not be
  * refused otherwise. */
 void premap__os_stay_loaded(void);
+/* Has these called around each fork of the process, where there are forks. */
+premap__status premap__os_at_fork(void (*prepare)(void), void (*in_parent)(void), void (*in_child)(void));
 /* Has the system ended all other threads by now, with whatever locks they held? So it is in a library at exit on Windows. */
 bool premap__os_threads_are_gone(void);
 

@@ -2,7 +2,7 @@
  *
  * region.c - what can be done with the bytes of a READY file.
  */
-#include "internal.h"
+#include "limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static int borrow(premap_file handle, uint64_t offset, uint64_t length, range *f
   if (file == NULL)
     return code;
   premap__state state = premap__registry_state(file);
-  size_t size = state == PREMAP__READY ? file->region.size : 0;
+  size_t size = state == PREMAP__READY ? premap__file_size(file) : 0;
   if (state < PREMAP__READY)
     code = PREMAP_EAGAIN;
   else if (state > PREMAP__READY)
@@ -41,8 +41,8 @@ static int borrow(premap_file handle, uint64_t offset, uint64_t length, range *f
     return code;
   }
   *found = (range){.file = file,
-                   .address = (unsigned char *)file->region.data + offset,
-                   .offset = file->offset + offset,
+                   .address = (unsigned char *)file->data + offset,
+                   .offset = file->plan->offset + offset,
                    .size = length != 0 ? (size_t)length : size - (size_t)offset};
   return 0;
 }
@@ -68,12 +68,12 @@ static void outer_pages(const range *of, unsigned char **begin, size_t *size) {
 
 static void inner_pages(const range *of, unsigned char **begin, size_t *size) {
   uintptr_t mask = premap__os_page_size() - 1;
-  const premap_region *region = &of->file->region;
+  const unsigned char *data = of->file->data;
   outer_pages(of, begin, size);
   unsigned char *end = *begin + *size;
-  if (*begin < of->address && of->address != region->data)
+  if (*begin < of->address && of->address != data)
     *begin += mask + 1;
-  if (end > of->address + of->size && of->address + of->size != (unsigned char *)region->data + region->size)
+  if (end > of->address + of->size && of->address + of->size != data + premap__file_size(of->file))
     end -= mask + 1;
   *size = end > *begin ? (size_t)(end - *begin) : 0;
 }
@@ -84,7 +84,7 @@ static int borrow_descriptor(const premap__file *file, premap__os_file *descript
   if (file->descriptor != PREMAP__NO_FILE)
     return 0;
   premap__os_identity now;
-  int code = premap__file_open(file, false, descriptor, &now).code;
+  int code = premap__file_reopen(file, descriptor, &now).code;
   if (code == 0 && (now.device != file->identity.device || now.index != file->identity.index)) {
     premap__os_close(*descriptor);
     code = PREMAP_ECHANGED;
@@ -108,7 +108,7 @@ static int populate_range(const range *of) {
     if (size > PREMAP_CHUNK_SIZE_DEFAULT)
       size = (size_t)PREMAP_CHUNK_SIZE_DEFAULT;
     size_t done;
-    premap__os_way way;
+    premap__os_way way = PREMAP__WAY_FAULT_AROUND;
     if (!premap__budget_hold(of->file, size))
       return PREMAP_PARTIAL;
     code = premap__os_populate(of->address + position, size, &done, &way).code;
@@ -165,7 +165,7 @@ int premap_release(premap_file handle, uint64_t offset, uint64_t length) {
   size_t size;
   inner_pages(&found, &begin, &size);
   premap__os_file descriptor;
-  if (!is_mapped(&found) || found.file->mode == PREMAP_COPY_ON_WRITE)
+  if (!is_mapped(&found) || found.file->plan->mode == PREMAP_COPY_ON_WRITE)
     code = PREMAP_ENOTSUP;
   else if (size > 0 && (code = borrow_descriptor(found.file, &descriptor)) == 0) {
     uint64_t place = found.offset + (uint64_t)(begin - found.address);
@@ -207,7 +207,8 @@ int premap_flush(premap_file handle, uint64_t offset, uint64_t length) {
   unsigned char *begin;
   size_t size;
   outer_pages(&found, &begin, &size);
-  code = found.file->mode == PREMAP_READ_WRITE ? premap__os_flush(found.file->descriptor, begin, size).code : PREMAP_ENOTSUP;
+  code = found.file->plan->mode == PREMAP_READ_WRITE ? premap__os_flush(found.file->descriptor, begin, size).code
+                                                     : PREMAP_ENOTSUP;
   return give_back(&found, code);
 }
 
@@ -237,11 +238,11 @@ int premap_check(premap_file handle) {
     code = state < PREMAP__READY ? PREMAP_EAGAIN : premap__file_code(file, state);
   } else {
     /* A descriptor that was kept for another purpose would not notice that the path names another file by now. */
-    premap__os_file descriptor = (file->flags & PREMAP_KEEP_OPEN) != 0 ? file->descriptor : PREMAP__NO_FILE;
+    premap__os_file descriptor = (file->plan->flags & PREMAP_KEEP_OPEN) != 0 ? file->descriptor : PREMAP__NO_FILE;
     premap__os_identity now;
     const premap__os_identity *then = &file->identity;
     code = descriptor != PREMAP__NO_FILE ? premap__os_identify(descriptor, &now).code
-                                         : premap__file_open(file, false, &descriptor, &now).code;
+                                         : premap__file_reopen(file, &descriptor, &now).code;
     if (code == 0) {
       give_back_descriptor(file, descriptor);
       bool same = now.device == then->device && now.index == then->index && now.size == then->size &&
@@ -255,8 +256,8 @@ int premap_check(premap_file handle) {
 
 /* ---- Locks
  *
- * The system locks pages, not bytes, and a lock on a page does not count. A mapping has its pages for itself, but copies from
- * malloc share theirs, so those are counted here: a page is unlocked when the last copy on it is. */
+ * The system locks pages, not bytes, and a lock on a page does not count. A mapping has its pages for itself, but small
+ * copies share theirs, so those are counted here: a page is unlocked when the last copy on it is. */
 
 typedef struct locked_page {
   uintptr_t page;
@@ -271,6 +272,12 @@ static uv_once_t once = UV_ONCE_INIT;
 
 static void initialize(void) {
   initial_error = uv_mutex_init(&pages_lock);
+}
+
+void premap__region_fork(premap__fork_stage stage) {
+  uv_once(&once, initialize);
+  if (initial_error == 0)
+    (stage == PREMAP__FORK_PREPARE ? uv_mutex_lock : uv_mutex_unlock)(&pages_lock);
 }
 
 static bool count_page(uintptr_t page) {
@@ -327,7 +334,7 @@ static premap__status set_heap_lock(premap__file *file, bool lock) {
   uv_once(&once, initialize);
   if (initial_error != 0)
     return (premap__status){PREMAP_ENOMEM, 0};
-  range whole = {.file = file, .address = file->region.data, .size = file->region.size};
+  range whole = {.file = file, .address = file->data, .size = premap__file_size(file)};
   unsigned char *begin;
   size_t size;
   outer_pages(&whole, &begin, &size);
@@ -349,7 +356,7 @@ void premap__region_forget_lock(premap__file *file) {
 }
 
 static premap__status set_lock(const range *of, bool lock) {
-  if (of->file->heap)
+  if (of->file->block != PREMAP__BLOCK_PAGES)
     return set_heap_lock(of->file, lock);
   unsigned char *begin;
   size_t size;
@@ -358,7 +365,7 @@ static premap__status set_lock(const range *of, bool lock) {
 }
 
 premap__status premap__region_lock_all(premap__file *file) {
-  range whole = {.file = file, .address = file->region.data, .size = file->region.size};
+  range whole = {.file = file, .address = file->data, .size = premap__file_size(file)};
   return set_lock(&whole, true);
 }
 

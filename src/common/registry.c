@@ -60,6 +60,7 @@ typedef struct shard {
   uint32_t free;
 } shard;
 
+static slot first_segment[SEGMENT_SLOTS]; /* so that a library which is unloaded leaves nothing behind */
 static _Atomic(slot *) segments[SEGMENTS];
 static shard shards[SHARDS];
 static uv_mutex_t growth_lock;
@@ -68,9 +69,12 @@ static int initial_error;
 static uv_once_t once = UV_ONCE_INIT;
 
 static void initialize(void) {
-  initial_error = uv_mutex_init(&growth_lock);
+  atomic_store_explicit(&segments[0], first_segment, memory_order_release);
+  initial_error = premap__monitors_ready() ? uv_mutex_init(&growth_lock) : UV_ENOMEM;
   for (int i = 0; i < SHARDS && initial_error == 0; i++)
     initial_error = uv_mutex_init(&shards[i].lock);
+  if (initial_error == 0 && !premap__fork_ready())
+    initial_error = UV_ENOMEM;
 }
 
 static slot *slot_at(uint32_t index) {
@@ -83,6 +87,10 @@ static slot *slot_at(uint32_t index) {
 static slot *slot_of(premap_file handle, uint64_t *generation) {
   *generation = (uint64_t)handle >> INDEX_BITS << 1 | 1;
   return slot_at((uint32_t)handle & INDEX_MASK);
+}
+
+static uint32_t index_of(const premap__file *file) {
+  return (uint32_t)file->handle & INDEX_MASK;
 }
 
 /* ---- Free slots */
@@ -147,7 +155,7 @@ static uint32_t take_slot(int *code) {
 
 /* ---- The word */
 
-premap_file premap__registry_insert(premap__file *file) {
+int premap__registry_insert(premap__file *file) {
   uv_once(&once, initialize);
   if (initial_error != 0)
     return PREMAP_ENOMEM;
@@ -156,14 +164,15 @@ premap_file premap__registry_insert(premap__file *file) {
   if (index == 0)
     return code;
   slot *s = slot_at(index);
-  file->slot = index;
   s->file = file;
   /* The first generation open to a handle is 3: no handle is below 2^26, so small forged numbers are never valid. Nobody but
    * this thread changes the word of a free slot. */
   uint64_t generation = atomic_load_explicit(&s->word, memory_order_relaxed) >> GENERATION_SHIFT;
   generation = (generation == 0 ? 2 : generation) + 1;
-  atomic_store_explicit(&s->word, generation << GENERATION_SHIFT | ONE_REFERENCE | PREMAP__PENDING, memory_order_release);
-  return (premap_file)(generation >> 1 << INDEX_BITS | index);
+  file->handle = (premap_file)(generation >> 1 << INDEX_BITS | index);
+  atomic_store_explicit(&s->word, generation << GENERATION_SHIFT | ONE_REFERENCE | ONE_PIN | PREMAP__PENDING,
+                        memory_order_release);
+  return 0;
 }
 
 premap__file *premap__registry_pin(premap_file handle, int *code) {
@@ -187,7 +196,7 @@ premap__file *premap__registry_pin(premap_file handle, int *code) {
 }
 
 bool premap__registry_pin_more(premap__file *file) {
-  slot *s = slot_at(file->slot);
+  slot *s = slot_at(index_of(file));
   uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
   do {
     if ((word & PIN_MASK) == PIN_MASK)
@@ -198,7 +207,7 @@ bool premap__registry_pin_more(premap__file *file) {
 }
 
 void premap__registry_unpin(premap__file *file) {
-  uint32_t index = file->slot;
+  uint32_t index = index_of(file);
   slot *s = slot_at(index);
   /* Release, so that what this thread did with the file comes before its end; acquire, so that the one who ends it sees all of
    * that. */
@@ -252,7 +261,7 @@ int premap__registry_release(premap_file handle, premap__file **last) {
 }
 
 premap__state premap__registry_state(const premap__file *file) {
-  return (premap__state)(atomic_load_explicit(&slot_at(file->slot)->word, memory_order_acquire) & STATE_MASK);
+  return (premap__state)(atomic_load_explicit(&slot_at(index_of(file))->word, memory_order_acquire) & STATE_MASK);
 }
 
 /* A premap__state, or PREMAP_EBADF. */
@@ -266,7 +275,7 @@ static int peek(premap_file handle) {
 }
 
 bool premap__registry_move(premap__file *file, premap__state from, premap__state to) {
-  slot *s = slot_at(file->slot);
+  slot *s = slot_at(index_of(file));
   uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
   do {
     if ((word & STATE_MASK) != (uint64_t)from)
@@ -274,6 +283,35 @@ bool premap__registry_move(premap__file *file, premap__state from, premap__state
   } while (!atomic_compare_exchange_weak_explicit(&s->word, &word, (word & ~STATE_MASK) | (uint64_t)to, memory_order_acq_rel,
                                                   memory_order_relaxed));
   return true;
+}
+
+/* ---- The child of a fork */
+
+void premap__registry_fork(premap__fork_stage stage) {
+  void (*turn)(uv_mutex_t *) = stage == PREMAP__FORK_PREPARE ? uv_mutex_lock : uv_mutex_unlock;
+  turn(&growth_lock);
+  for (int i = 0; i < SHARDS; i++)
+    turn(&shards[i].lock);
+}
+
+static void each(void (*visit)(premap__file *file), bool drop_pins) {
+  for (uint32_t index = 1; index < grown; index++) {
+    slot *s = slot_at(index);
+    uint64_t word = atomic_load_explicit(&s->word, memory_order_relaxed);
+    if ((word & REFERENCE_MASK) == 0)
+      continue;
+    if (drop_pins)
+      atomic_store_explicit(&s->word, word & ~PIN_MASK, memory_order_relaxed);
+    visit(s->file);
+  }
+}
+
+void premap__registry_orphan(void (*visit)(premap__file *file)) {
+  each(visit, true);
+}
+
+void premap__registry_each(void (*visit)(premap__file *file)) {
+  each(visit, false);
 }
 
 /* ---- Look: here, so that polling costs one call and one load */

@@ -13,6 +13,15 @@ void premap__posix_want_large_pages(void *pages, size_t size) {
   (void)size;
 }
 
+void premap__posix_leave_pages(void *base, size_t size) {
+  (void)base;
+  (void)size;
+}
+
+premap__status premap__os_event_open(premap__os_event *event) {
+  return premap__posix_event_open_portable(event);
+}
+
 premap__status premap__os_lock(void *address, size_t size) {
   return premap__posix_lock_portable(address, size);
 }

@@ -88,6 +88,8 @@ premap__status premap__os_map(premap__os_file file, premap_mode mode, uint64_t o
 }
 
 void premap__os_unmap(void *base, size_t base_size) {
+  if (base_size >= LARGE_PAGE)
+    premap__posix_leave_pages(base, base_size);
   (void)munmap(base, base_size); /* fails only to split what the kernel merged, at the limit of maps */
 }
 

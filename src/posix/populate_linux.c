@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * populate_linux.c - making pages present by MADV_POPULATE_READ, since Linux 5.14.
+ * populate_linux.c - making pages present by fault-around, and else by MADV_POPULATE_READ, since Linux 5.14.
  */
 #define _GNU_SOURCE 1
 #include <stdatomic.h>
@@ -12,6 +12,7 @@
 #define MADV_POPULATE_READ 22
 #endif
 
+#define AROUND_MIN ((size_t)256 << 10)
 #define TRIES 64 /* EAGAIN is short of something; that passes or is an error */
 
 static int populate(char *start, size_t size) {
@@ -45,6 +46,11 @@ premap__status premap__os_populate(void *address, size_t size, size_t *done, pre
   if (atomic_load_explicit(&call, memory_order_relaxed) == MISSING)
     return premap__posix_populate_portable(address, size, done, way);
 
+  bool may_fault = size >= AROUND_MIN && *way != PREMAP__WAY_POPULATE;
+  if (may_fault && premap__posix_fault_around(pages.start, pages.size, way)) {
+    *done = size;
+    return premap__posix_well;
+  }
   size_t page = premap__os_page_size();
   int os_error = 0;
   size_t at = 0;

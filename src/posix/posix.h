@@ -43,6 +43,8 @@ premap__posix_range premap__posix_pages_over(const void *address, size_t size);
 
 /* Asks for large pages in private memory, where that can be asked. */
 void premap__posix_want_large_pages(void *pages, size_t size);
+/* Takes the pages of a map out of the page tables, so that less is left for munmap, during which nobody else can map. */
+void premap__posix_leave_pages(void *base, size_t size);
 
 /* ---- advise.c and evict.c */
 
@@ -50,6 +52,10 @@ premap__status premap__posix_advise_will_need(premap__os_file file, uint64_t off
 
 /* Writes what is dirty and drops the range from the page cache. */
 premap__status premap__posix_evict(premap__os_file file, uint64_t offset, size_t size);
+
+/* ---- event.c */
+
+premap__status premap__posix_event_open_portable(premap__os_event *event);
 
 /* ---- lock.c */
 
@@ -71,8 +77,25 @@ premap__status premap__posix_populate_portable(void *address, size_t size, size_
 /* What is done of size bytes from address on when the covering pages are present up to the byte before end. */
 size_t premap__posix_populated(const void *address, size_t size, const char *end);
 
+/* ---- around_linux.c */
+
+/* Makes all of a range of whole pages present: true if they certainly are. *way as in os.h. */
+bool premap__posix_fault_around(char *start, size_t size, premap__os_way *way);
+
+/* ---- touch_linux.c */
+
+/* Has the kernel read one byte from each of count places. Returns from how many, in their order, it was read, which are fewer
+ * when one of them cannot be had; or -1 and errno. */
+enum { PREMAP__POSIX_ACCESS_MAX = 512 };
+ssize_t premap__posix_access(const struct iovec *bytes, size_t count);
+
 premap__status premap__posix_copy_out_portable(void *buffer, const void *address, size_t size);
 premap__status premap__posix_resident_portable(premap__os_file file, uint64_t offset, size_t size, uint64_t *bytes);
+
+/* ---- residency_linux.c: only there */
+
+/* Pages of the file's range that are in the page cache. False, and errno: not told. */
+bool premap__posix_count_cached(premap__os_file file, uint64_t offset, size_t size, uint64_t *pages);
 
 /* ---- memory_linux.c, cgroup_linux.c: only there */
 

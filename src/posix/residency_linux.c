@@ -25,12 +25,19 @@ struct counts {
   uint64_t evicted_recently;
 };
 
-premap__status premap__os_resident(premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes) {
-  (void)mapped;
+bool premap__posix_count_cached(premap__os_file file, uint64_t offset, size_t size, uint64_t *pages) {
   struct range range = {offset, size};
   struct counts counts = {0, 0, 0, 0, 0};
-  if (syscall(SYS_cachestat, (int)file, &range, &counts, 0) == 0) {
-    uint64_t cached = counts.cached * premap__os_page_size();
+  bool is_told = syscall(SYS_cachestat, (int)file, &range, &counts, 0) == 0;
+  *pages = counts.cached;
+  return is_told;
+}
+
+premap__status premap__os_resident(premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes) {
+  (void)mapped;
+  uint64_t pages;
+  if (premap__posix_count_cached(file, offset, size, &pages)) {
+    uint64_t cached = pages * premap__os_page_size();
     *bytes = cached < size ? cached : size;
     return premap__posix_well;
   }

@@ -7,10 +7,22 @@
 include(CheckStructHasMember)
 include(CheckSymbolExists)
 
-set(PREMAP_POSIX_SOURCES beneath.c copy.c error.c file.c lock.c map.c memory.c module.c pipe.c populate.c residency.c)
-set(PREMAP_POSIX_LINUX_SOURCES beneath_linux.c cgroup_linux.c copy_linux.c lock_linux.c memory_linux.c pages_linux.c
-                               populate_linux.c residency_linux.c)
-set(PREMAP_POSIX_GENERIC_SOURCES generic.c)
+set(PREMAP_POSIX_SOURCES beneath.c copy.c error.c event.c file.c lock.c map.c memory.c module.c pipe.c populate.c residency.c)
+set(PREMAP_POSIX_LINUX_SOURCES
+    ahead_linux.c
+    around_linux.c
+    beneath_linux.c
+    cached_linux.c
+    cgroup_linux.c
+    copy_linux.c
+    event_linux.c
+    lock_linux.c
+    memory_linux.c
+    pages_linux.c
+    populate_linux.c
+    residency_linux.c
+    touch_linux.c)
+set(PREMAP_POSIX_GENERIC_SOURCES generic.c ../common/resident_none.c)
 
 # _DEFAULT_SOURCE and _DARWIN_C_SOURCE uncover mincore, madvise and MAP_ANONYMOUS; off_t and time_t are 64 bits wide everywhere.
 set(PREMAP_POSIX_DEFINITIONS _DEFAULT_SOURCE _DARWIN_C_SOURCE _FILE_OFFSET_BITS=64 _TIME_BITS=64)

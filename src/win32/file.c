@@ -221,6 +221,12 @@ static premap__status read_by_mapping(premap__os_file file, void *buffer, size_t
   return status;
 }
 
+/* Only disk files come here, and those do not wait. */
+bool premap__os_would_wait(premap__os_file file) {
+  (void)file;
+  return false;
+}
+
 premap__status premap__os_read(premap__os_file file, void *buffer, size_t size, uint64_t offset, size_t *got) {
   *got = 0;
   if (size > READ_MAX)

@@ -38,6 +38,14 @@ void premap__os_stay_loaded(void) {
   (void)GetModuleHandleExW(flags, (const wchar_t *)(const void *)&premap__win32_well, &module);
 }
 
+/* There is no fork. */
+premap__status premap__os_at_fork(void (*prepare)(void), void (*in_parent)(void), void (*in_child)(void)) {
+  (void)prepare;
+  (void)in_parent;
+  (void)in_child;
+  return premap__win32_well;
+}
+
 /* A DLL's functions of atexit run when it is detached: after the end of all other threads, if the process ends. */
 bool premap__os_threads_are_gone(void) {
   any_call *call = look_up(L"ntdll.dll", "RtlDllShutdownInProgress");

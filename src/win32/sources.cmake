@@ -6,6 +6,7 @@ set(PREMAP_WIN32_SOURCES
     beneath.c
     copy.c
     error.c
+    event.c
     file.c
     lock.c
     map.c
@@ -13,7 +14,8 @@ set(PREMAP_WIN32_SOURCES
     module.c
     path.c
     populate.c
-    residency.c)
+    residency.c
+    ../common/resident_none.c)
 
 # Declarations of Windows 8, of which the calls that Windows 7 lacks are looked up at run time. With PSAPI_VERSION 2 the working
 # set's calls are those of kernel32.

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# run.sh CMAKE CC SOURCE BUILD - installs the build into a folder of its own, and builds and runs a program with it in every way that a
+# run.sh CMAKE CC CXX SOURCE BUILD - installs the build into a folder of its own, and builds and runs a program with it in every way that a
 # user may: CMake's package, pkg-config, and the source tree as part of a larger project, each with the shared and the static library.
+# CXX may be "absent: REASON".
 # shellcheck disable=SC2317 # functions that only try calls
 set -euo pipefail
 
-cmake=$1 cc=$2 source=$3 build=$4
+cmake=$1 cc=$2 cxx=$3 source=$4 build=$5
 consumer=$source/tests/install/consumer
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -43,6 +44,19 @@ by_cmake() {
 by_cmake_with_own_libuv() {
   local -x PKG_CONFIG_LIBDIR=$work/nothing PKG_CONFIG_PATH=
   by_cmake "$@" -DCONSUMER_OWN_LIBUV=ON
+}
+
+# A project without C, for premap.hpp.
+by_cmake_in_cxx() {
+  by_cmake "$@" "$installed" -DCONSUMER_CXX=ON -DCMAKE_CXX_COMPILER="$cxx"
+}
+
+by_pkg_config_in_cxx() {
+  local flags
+  flags=$(pkg-config --cflags --libs premap) &&
+    read -ra flags <<<"$flags" &&
+    "$cxx" -std=c++20 "$consumer/main.cpp" -o "$work/program" "${flags[@]}" &&
+    works shared "$work/program"
 }
 
 # by_pkg_config KIND [PKG_CONFIG_OPTION]
@@ -84,6 +98,13 @@ try "find_package" by_cmake shared "$installed"
 try "find_package, shared" by_cmake shared "$installed" -DCONSUMER_COMPONENT=shared
 try "find_package, static" by_cmake static "$installed" -DCONSUMER_COMPONENT=static
 try "pkg-config, shared" by_pkg_config shared
+if [[ $cxx == absent:* ]]; then
+  echo "[SKIP] install: premap.hpp: SKIPPED: ${cxx#absent: }"
+else
+  try "premap.hpp, find_package, shared" by_cmake_in_cxx shared
+  try "premap.hpp, find_package, static" by_cmake_in_cxx static -DCONSUMER_COMPONENT=static
+  try "premap.hpp, pkg-config" by_pkg_config_in_cxx
+fi
 try "pkg-config, static" by_pkg_config_without_shared
 
 subdirectory=-DCONSUMER_PREMAP_SOURCE=$source
