@@ -199,7 +199,6 @@ Test(linux_only, other_users_files_load_at_the_start,
      .description = "although newer kernels do not tell what of them is in memory; when it is not, they are queued") {
   if (!loads_inline())
     cr_skip_test("SKIPPED: here the system does not tell that a file is in memory");
-  static const char *const reasons[] = {"small enough to copy", "already in memory, so read at the start"};
   path file = make_file("file", 100000, 3);
   if (!drop_cache(file.text))
     cr_skip_test("SKIPPED: the page cache cannot be dropped here");
@@ -211,7 +210,10 @@ Test(linux_only, other_users_files_load_at_the_start,
     premap_region region = {NULL, 0};
     cr_expect_eq(premap_wait(handle, 60000, &region), 0);
     cr_expect(region.size == 100000 && pattern_equals(region.data, region.size, 3, 0));
-    cr_expect_str_eq(info_of(handle).reason, reasons[i], "the load brings it into memory");
+    /* The attempt to read it from memory asks the disk for it too, which may answer within the same call. */
+    const char *reason = info_of(handle).reason;
+    bool is_inline = strcmp(reason, "already in memory, so read at the start") == 0;
+    cr_expect(is_inline || (i == 0 && strcmp(reason, "small enough to copy") == 0), "%s", reason);
     cr_expect_eq(premap_close(handle), 0);
   }
 }
