@@ -352,7 +352,7 @@ bool has_valgrind(void) {
 }
 
 size_t rounds_of(size_t count) {
-  return has_valgrind() ? count / 10 : count;
+  return count / PREMAP_TEST_SLOWNESS;
 }
 
 typedef struct member {

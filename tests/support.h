@@ -163,7 +163,7 @@ bool has_address_sanitizer(void);
 bool has_valgrind(void);
 /* Linux only: is this an emulator of Linux (qemu's user mode)? */
 bool is_emulated(void);
-/* So many, or a tenth of that under valgrind, which runs one thread at a time and so shows no more races by more rounds. */
+/* So many, or fewer where all is slow: valgrind runs one thread at a time and so shows no more races by more rounds. */
 size_t rounds_of(size_t count);
 size_t open_descriptors(void);
 /* Descriptors and mappings of files in the test's directory. */

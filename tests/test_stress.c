@@ -10,7 +10,7 @@
 
 TestSuite(stress, .init = support_begin, .fini = support_end);
 
-enum { THREADS = 16, HANDLES = 48, NAMES = 8 };
+enum { THREADS = 16, HANDLES = 48, NAMES = 8, STEPS_MIN = 50 /* of each thread, however late it begins */ };
 
 static uint64_t number_from_environment(const char *name, uint64_t otherwise) {
   const char *value = getenv(name);
@@ -149,7 +149,7 @@ static void peek(playground *all, premap_file file, uint64_t *state) {
 static void play(void *shared, unsigned index) {
   playground *all = shared;
   uint64_t state = all->seed + index * UINT64_C(0x9E3779B97F4A7C15), steps = 0;
-  while (uv_hrtime() < all->end_ns) {
+  while (uv_hrtime() < all->end_ns || steps < STEPS_MIN) {
     uint32_t place = draw(&state) % HANDLES;
     if (draw(&state) % 2 == 0) {
       peek(all, atomic_load(&all->handles[place]), &state);

@@ -344,10 +344,10 @@ Test(wait, shutdown_ends_what_is_unfinished,
     cr_expect_eq(premap_close(all[i]), 0);
 }
 
-Test(wait, shutdown_gives_descriptors_back, .description = "a hundred starts and shutdowns leave as many descriptors as one") {
+Test(wait, shutdown_gives_descriptors_back, .description = "many starts and shutdowns leave as many descriptors as one") {
   path file = make_text("file", "hello");
   size_t descriptors = 0;
-  for (int round = 0; round < 100; round++) {
+  for (size_t round = 0; round < rounds_of(100); round++) {
     premap_file handle = premap_open(file.text, NULL);
     cr_expect_eq(premap_wait(handle, minute_ms, NULL), 0);
     cr_expect_eq(premap_close(handle), 0);
