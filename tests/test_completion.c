@@ -389,7 +389,7 @@ Test(completion, detaching_cancels,
 }
 
 Test(completion, half_the_pool_is_left, .description = "with a loader attached at most (pool + 1) / 2 files load at once") {
-  cr_assert_eq(uv_os_setenv("UV_THREADPOOL_SIZE", "4"), 0);
+  set_pool_size("4");
   host of;
   host_begin(&of);
   path slow = make_file("slow", SLOW_SIZE, 1);
@@ -407,7 +407,7 @@ Test(completion, half_the_pool_is_left, .description = "with a loader attached a
 }
 
 Test(completion, half_the_pool_is_given_back, .description = "by loads that run already when a loader is attached") {
-  cr_assert_eq(uv_os_setenv("UV_THREADPOOL_SIZE", "16"), 0);
+  set_pool_size("16");
   path slow = make_file("slow", SLOW_SIZE, 1);
   premap_options options = slow_options();
   enum { POOL = 16, OURS = 8 };

@@ -121,6 +121,33 @@ Test(pool, no_time_to_shut_down,
   cr_expect_eq(premap_close(file), 0);
 }
 
+static void wait_for_sem(uv_work_t *work) {
+  uv_sem_wait(work->data);
+}
+
+Test(pool, shut_down_while_others_have_its_threads,
+     .description = "none of them came to us, and none is waited for: the file is cancelled at once") {
+  set_pool_size("1");
+  uv_loop_t loop;
+  uv_sem_t shut_down;
+  cr_assert_eq(uv_loop_init(&loop), 0);
+  cr_assert_eq(uv_sem_init(&shut_down, 0), 0);
+  uv_work_t other = {.data = &shut_down};
+  cr_assert_eq(uv_queue_work(&loop, &other, wait_for_sem, NULL), 0);
+  premap_file file = premap_open(make_text("file", "x").text, NULL);
+  cr_assert_gt(file, 0);
+  cr_expect_eq(premap_shutdown(-1), 0);
+  cr_expect_eq(premap_error(file), PREMAP_ECANCELED);
+  uv_sem_post(&shut_down);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  cr_expect_eq(uv_loop_close(&loop), 0);
+  cr_expect_eq(premap_close(file), 0);
+  file = premap_open(path_of("file").text, NULL);
+  cr_expect_eq(premap_wait(file, 60000, NULL), 0, "and then all begins again");
+  cr_expect_eq(premap_close(file), 0);
+  uv_sem_destroy(&shut_down);
+}
+
 /* ---- Closing without unmapping */
 
 Test(pool, unmapping_can_be_left_to_it,

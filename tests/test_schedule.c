@@ -9,13 +9,11 @@
 #include <string.h>
 #include <uv.h>
 
+#include <premap/uv.h>
+
 TestSuite(schedule, .init = support_begin, .fini = support_end, .timeout = 120);
 
 static const int64_t minute_ms = 60000;
-
-static void set_pool(const char *threads) {
-  cr_assert_eq(uv_os_setenv("UV_THREADPOOL_SIZE", threads), 0);
-}
 
 /* A load that has begun, does not end by itself, and is less urgent than any other. */
 static premap_file open_slow(premap_loader *loader) {
@@ -54,7 +52,7 @@ typedef struct line {
 } line;
 
 static line line_begin(void) {
-  set_pool("1");
+  set_pool_size("1");
   line made = {.count = 0};
   cr_assert_eq(premap_queue_create(&made.queue), 0);
   premap_options slow = slow_options();
@@ -167,7 +165,7 @@ Test(schedule, missed_deadlines_are_counted, .description = "a file that ends la
 
 Test(schedule, the_urgent_interrupt,
      .description = "every thread has a slow load: a file of higher priority is READY meanwhile") {
-  set_pool("2");
+  set_pool_size("2");
   premap_file slow[3] = {open_slow(NULL), open_slow(NULL), 0};
   path file = make_file("urgent", 3 * MIB, 2);
   for (int i = 0; i < 10; i++) {
@@ -184,7 +182,7 @@ Test(schedule, the_urgent_interrupt,
 }
 
 Test(schedule, the_interrupted_go_on, .description = "loads that gave way again and again have every byte in the end") {
-  set_pool("1");
+  set_pool_size("1");
   const premap_backing backings[] = {PREMAP_BACKING_MAPPED, PREMAP_BACKING_COPIED};
   path large = make_file("large", 16 * MIB, 3), small = make_text("small", "x");
   for (int i = 0; i < 2; i++) {
@@ -212,7 +210,7 @@ Test(schedule, what_does_not_pause_gives_way_too, .description = "a copy and a m
   enum { SIZE = 32 * MIB, TRIES = 50 };
   if (has_valgrind())
     cr_skip_test("SKIPPED: here threads take turns, and long ones");
-  set_pool("1");
+  set_pool_size("1");
   path large = make_file("large", SIZE, 3), small = make_text("small", "x");
   premap_options urgent = PREMAP_OPTIONS_INIT;
   urgent.priority = 1;
@@ -237,7 +235,7 @@ Test(schedule, what_does_not_pause_gives_way_too, .description = "a copy and a m
 }
 
 Test(schedule, what_runs_can_become_less_urgent, .description = "than what is queued, by its priority: that comes first then") {
-  set_pool("1");
+  set_pool_size("1");
   premap_options options = slow_options();
   options.priority = 5;
   premap_file slow = premap_open(make_file("slow", SLOW_SIZE, 1).text, &options);
@@ -252,7 +250,7 @@ Test(schedule, what_runs_can_become_less_urgent, .description = "than what is qu
 }
 
 Test(schedule, the_interrupted_can_be_cancelled, .description = "closed, cancelled, waited for and shut down while put aside") {
-  set_pool("1");
+  set_pool_size("1");
   premap_options gate = slow_options();
   path name = make_file("slow", SLOW_SIZE, 1);
   premap_file low[3];
@@ -284,15 +282,16 @@ Test(schedule, the_interrupted_can_be_cancelled, .description = "closed, cancell
 }
 
 Test(schedule, a_waiting_thread_takes_over, .description = "a wait for ever finishes on its own thread what was put aside") {
-  set_pool("1");
+  set_pool_size("1");
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_COPIED, PREMAP_READ_ONLY);
   options.chunk_size = PREMAP_CHUNK_SIZE_MIN;
-  options.pause_us = 20000;
+  options.pause_us = 50000;
   options.priority = -1;
+  path slow = make_file("slow", SLOW_SIZE, 1); /* first, since that takes an emulator longer than the other's load */
   premap_file low = premap_open(make_file("low", 4 * MIB, 4).text, &options);
   cr_assert(reaches_state(low, PREMAP_LOADING));
   premap_options gate = slow_options();
-  premap_file high = premap_open(make_file("slow", SLOW_SIZE, 1).text, &gate);
+  premap_file high = premap_open(slow.text, &gate);
   cr_assert(reaches_state(high, PREMAP_LOADING));
   cr_expect_eq(metrics_of(NULL).interrupted, 1);
   premap_region region;
@@ -328,7 +327,7 @@ Test(schedule, loader_options_are_checked, .description = "sizes, flags and limi
 }
 
 Test(schedule, a_full_queue_says_so, .description = "ENOBUFS at once, or after a time; room when one leaves") {
-  set_pool("1");
+  set_pool_size("1");
   premap_loader_options options = PREMAP_LOADER_OPTIONS_INIT;
   options.queued_max = 2;
   premap_loader *loader = loader_with(&options);
@@ -362,7 +361,7 @@ typedef struct full {
 } full;
 
 static full fill_queue(int64_t queued_wait_ms) {
-  set_pool("1");
+  set_pool_size("1");
   premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
   limits.queued_max = 1;
   limits.queued_wait_ms = queued_wait_ms;
@@ -507,7 +506,7 @@ static void wait_for_files(void *files) {
 
 Test(schedule, waits_for_ever_end_with_the_loader,
      .description = "when what it was closed with could neither start nor be loaded") {
-  set_pool("1");
+  set_pool_size("1");
   premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
   limits.queued_max = 1;
   limits.queued_wait_ms = -1;
@@ -535,7 +534,7 @@ Test(schedule, waits_for_ever_end_with_the_loader,
 }
 
 Test(schedule, a_loader_keeps_its_workers, .description = "one worker of four: never more than one file LOADING") {
-  set_pool("4");
+  set_pool_size("4");
   premap_loader_options options = PREMAP_LOADER_OPTIONS_INIT;
   options.workers_max = 1;
   premap_loader *loader = loader_with(&options);
@@ -559,7 +558,7 @@ Test(schedule, a_loader_keeps_its_workers, .description = "one worker of four: n
 }
 
 Test(schedule, open_files_are_limited, .description = "with two files begun a third waits, however urgent") {
-  set_pool("4");
+  set_pool_size("4");
   premap_loader_options options = PREMAP_LOADER_OPTIONS_INIT;
   options.open_files_max = 2;
   premap_loader *loader = loader_with(&options);
@@ -584,7 +583,7 @@ static void await_starved(premap_loader *loader, premap_file file) {
 
 Test(schedule, memory_is_limited,
      .description = "beyond a loader's memory: partial, ENOMEM, or a wait until others give back") {
-  set_pool("2");
+  set_pool_size("2");
   premap_loader_options options = PREMAP_LOADER_OPTIONS_INIT;
   options.memory_max = 8 * MIB;
   premap_loader *loader = loader_with(&options);
@@ -630,7 +629,7 @@ typedef struct starved {
 } starved;
 
 static starved starve(void) {
-  set_pool("2");
+  set_pool_size("2");
   premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
   limits.memory_max = 4 * MIB;
   limits.open_files_max = 1;
@@ -673,7 +672,7 @@ Test(schedule, who_waits_for_memory_gives_up, .description = "when only files ar
 }
 
 Test(schedule, mapped_files_wait_for_memory, .description = "until a file gives it back, and are whole then") {
-  set_pool("2");
+  set_pool_size("2");
   premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
   limits.memory_max = 4 * MIB;
   path names[2] = {make_file("first", 3 * MIB, 1), make_file("second", 3 * MIB, 2)};
@@ -735,7 +734,7 @@ Test(schedule, more_than_fits_is_opened_first,
   premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
   limits.memory_max = 4 * MIB;
   const uint64_t open_files[] = {0, 1, 4};
-  set_pool("3");
+  set_pool_size("3");
   path name = make_file("file", 3 * MIB / 2, 1);
   for (size_t limit = 0; limit < 3; limit++) {
     limits.open_files_max = open_files[limit];
@@ -755,7 +754,7 @@ Test(schedule, more_than_fits_is_opened_first,
 }
 
 Test(schedule, bytes_in_flight_are_limited, .description = "whenever one looks, of copies and of mapped files") {
-  set_pool("4");
+  set_pool_size("4");
   premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
   limits.bytes_in_flight_max = 2 * PREMAP_CHUNK_SIZE_MIN;
   premap_loader *loader = loader_with(&limits);
@@ -781,7 +780,7 @@ Test(schedule, bytes_in_flight_are_limited, .description = "whenever one looks, 
 }
 
 Test(schedule, little_in_flight_loses_nothing, .description = "many threads, gentle or by a limit: every byte is right") {
-  set_pool("4");
+  set_pool_size("4");
   premap_loader_options options = PREMAP_LOADER_OPTIONS_INIT;
   options.bytes_in_flight_max = PREMAP_CHUNK_SIZE_MIN;
   premap_loader *loader = loader_with(&options);
@@ -853,7 +852,7 @@ static void count_told(premap_file file, int result, void *user_data) {
 }
 
 Test(schedule, who_waits_for_room_hears_of_a_cancel, .description = "premap_start comes back, and the callback is made once") {
-  set_pool("1");
+  set_pool_size("1");
   premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
   limits.queued_max = 1;
   limits.queued_wait_ms = -1;
@@ -972,6 +971,50 @@ Test(schedule, who_waits_for_any_has_the_first,
   end_full(&of);
 }
 
+/* ---- What is not given back yet */
+
+Test(schedule, maps_that_wait_to_be_unmapped_are_had, .description = "by a load that would be beyond its loader's limit") {
+  set_pool_size("1");
+  premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
+  limits.maps_max = 1;
+  premap_loader *loader = loader_with(&limits);
+  premap_options mapped = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  mapped.loader = loader;
+  path name = make_file("file", MIB, 2);
+  premap_file slow = open_slow(NULL);
+  premap_file first = premap_load(name.text, &mapped, NULL);
+  cr_assert_gt(first, 0);
+  cr_expect_eq(premap_close_async(first), 0);
+  cr_expect_eq(metrics_of(loader).maps, 1, "the only thread is busy");
+  premap_region region = {NULL, 0};
+  premap_file second = premap_load(name.text, &mapped, &region);
+  cr_assert_gt(second, 0);
+  cr_expect(region.size == MIB && pattern_equals(region.data, MIB, 2, 0));
+  cr_expect_eq(metrics_of(loader).maps, 1);
+  close_all((premap_file[]){slow, second}, 2);
+  cr_expect_eq(premap_loader_close(loader, minute_ms), 0);
+}
+
+Test(schedule, populating_counts_once, .description = "what is present already is within the limit of memory, however often") {
+  premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
+  limits.memory_max = 8 * MIB;
+  premap_loader *loader = loader_with(&limits);
+  premap_options mapped = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  mapped.loader = loader;
+  premap_file file = premap_load(make_file("file", 6 * MIB, 2).text, &mapped, NULL);
+  cr_assert_gt(file, 0);
+  for (int i = 0; i < 3; i++) {
+    cr_expect_eq(premap_populate(file, 0, 0), 0);
+    cr_expect_eq(metrics_of(loader).memory, 6 * MIB);
+  }
+  cr_expect_eq(premap_release(file, 0, 0), 0);
+  cr_expect_eq(metrics_of(loader).memory, 0);
+  cr_expect_eq(premap_populate(file, 0, 0), 0);
+  cr_expect_eq(metrics_of(loader).memory, 6 * MIB);
+  cr_expect_eq(premap_close(file), 0);
+  cr_expect_eq(premap_loader_close(loader, minute_ms), 0);
+}
+
 /* ---- Two threads for one file */
 
 /* A file that is in memory, and large enough that a second thread helps. */
@@ -988,7 +1031,7 @@ static path make_assisted(void) {
 }
 
 Test(schedule, who_assists_gives_way, .description = "large loads by two threads, and small files of each urgency in between") {
-  set_pool("2");
+  set_pool_size("2");
   path large = make_assisted(), small = make_text("small", "x");
   premap_options mapped = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
   for (int round = 0; round < (int)rounds_of(10); round++) {
@@ -1013,7 +1056,7 @@ Test(schedule, who_assists_gives_way, .description = "large loads by two threads
 }
 
 Test(schedule, assistants_are_workers, .description = "a loader of one worker has none") {
-  set_pool("4");
+  set_pool_size("4");
   path large = make_assisted();
   premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
   limits.workers_max = 1;
@@ -1029,9 +1072,66 @@ Test(schedule, assistants_are_workers, .description = "a loader of one worker ha
   cr_expect_eq(premap_loader_close(loader, minute_ms), 0);
 }
 
+/* A second thread helps as soon as one is free: so soon enough in one of many loads. */
+static bool is_assisted(const char *name) {
+  premap_options mapped = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  bool is_assisted = false;
+  for (int try = 0; try < 100 && !is_assisted; try++) {
+    premap_file file = premap_open(name, &mapped);
+    cr_expect_eq(premap_wait(file, minute_ms, NULL), 0);
+    is_assisted = info_of(file).assisted == 1;
+    cr_expect_eq(premap_close(file), 0);
+  }
+  return is_assisted;
+}
+
+static void need_assistants(const char *name) {
+  if (!has_system_calls() || uv_available_parallelism() < 2 || cached_bytes(name) < ASSISTED_SIZE)
+    cr_skip_test("SKIPPED: files are loaded by one thread here");
+}
+
+Test(schedule, what_cannot_begin_keeps_no_assistant, .description = "a file that waits for another one of its loader") {
+  set_pool_size("3");
+  path large = make_assisted();
+  need_assistants(large.text);
+  premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
+  limits.workers_max = 1;
+  premap_loader *loader = loader_with(&limits);
+  premap_file slow = open_slow(loader);
+  premap_options options = PREMAP_OPTIONS_INIT;
+  options.loader = loader;
+  options.priority = PREMAP_PRIORITY_MIN;
+  premap_file queued = premap_open(make_text("file", "x").text, &options);
+  cr_expect(is_assisted(large.text));
+  cr_expect_eq(premap_state(queued), PREMAP_PENDING);
+  close_all((premap_file[]){slow, queued}, 2);
+  cr_expect_eq(premap_loader_close(loader, minute_ms), 0);
+}
+
+static void count_detached(void *count) {
+  ++*(int *)count;
+}
+
+Test(schedule, who_shares_the_pool_keeps_no_assistant,
+     .description = "a host's loop leaves half of the threads, and two are enough") {
+  set_pool_size("4");
+  path large = make_assisted();
+  need_assistants(large.text);
+  uv_loop_t loop;
+  premap_loader *loader;
+  int detached = 0;
+  cr_assert_eq(uv_loop_init(&loop), 0);
+  cr_assert_eq(premap_loader_attach(&loader, &loop, NULL), 0);
+  cr_expect(is_assisted(large.text));
+  premap_loader_detach(loader, count_detached, &detached);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  cr_expect_eq(detached, 1);
+  cr_expect_eq(uv_loop_close(&loop), 0);
+}
+
 Test(schedule, what_two_threads_load_can_be_cancelled,
      .description = "closed and shut down too, at any moment; nothing is left over") {
-  set_pool("3");
+  set_pool_size("3");
   path large = make_assisted();
   premap_options mapped = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
   for (int round = 0; round < (int)rounds_of(30); round++) {
@@ -1070,7 +1170,7 @@ static void open_or_close(void *shared, unsigned index) {
 
 Test(schedule, a_start_that_waits_for_room_ends_with_its_loader,
      .description = "ECANCELED, whether it waits by then or not; nothing is queued in what is closed") {
-  set_pool("1");
+  set_pool_size("1");
   path file = make_text("file", "x");
   premap_options urgent = slow_options();
   urgent.priority = PREMAP_PRIORITY_MAX;

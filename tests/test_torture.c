@@ -40,6 +40,9 @@ static premap__status failed(void) {
     return fails_now() ? failed() : __real_premap__os_##name arguments;                                                        \
   }
 
+/* The code with which the next open fails; 0: it does not. */
+static _Atomic int fails_once;
+
 /* What the next open does not find, since it is given back only while it looks: a descriptor. 0: nothing. */
 static _Atomic premap_file given_back_late;
 static _Atomic int lacks; /* as that open calls it */
@@ -52,6 +55,9 @@ premap__status __wrap_premap__os_open(const premap__os_how *how, premap__os_file
     (void)premap_close(late);
     return (premap__status){atomic_load(&lacks), 24};
   }
+  int once = atomic_exchange(&fails_once, 0);
+  if (once != 0)
+    return (premap__status){once, 24};
   return fails_now() ? failed() : __real_premap__os_open(how, file, identity);
 }
 
@@ -379,6 +385,78 @@ Test(torture, what_is_given_back_meanwhile,
     cr_expect_eq(premap_close(file), 0);
   }
   cr_expect_eq(premap_close(runs), 0);
+}
+
+/* ---- What waits to be unmapped */
+
+Test(torture, descriptors_that_wait_to_be_closed_are_had,
+     .description = "by a load that finds none, of a file that is left to the pool, which is busy") {
+  set_pool_size("1");
+  premap_options slow = slow_options();
+  premap_file runs = premap_open(make_file("slow", SLOW_SIZE, 1).text, &slow);
+  cr_assert(reaches_state(runs, PREMAP_LOADING));
+  premap_options options = PREMAP_OPTIONS_INIT;
+  options.flags = PREMAP_KEEP_OPEN;
+  premap_file holds = premap_load(small.text, &options, NULL);
+  cr_assert_gt(holds, 0);
+  cr_expect_eq(premap_close_async(holds), 0);
+  size_t before = descriptors_left();
+  atomic_store(&fails_once, PREMAP_EMFILE);
+  premap_file file = premap_load(small.text, NULL, NULL);
+  cr_expect_gt(file, 0);
+  cr_expect_eq(descriptors_left(), before - 1);
+  cr_expect_eq(premap_close(file), 0);
+  cr_expect_eq(premap_close(runs), 0);
+}
+
+/* The pool's thread is amid unmapping while this waits. */
+static struct {
+  atomic_bool is_held;
+  uv_sem_t has_begun, may_end;
+} unmapping;
+
+void __real_premap__os_unmap(void *base, size_t size);
+void __wrap_premap__os_unmap(void *base, size_t size);
+void __wrap_premap__os_unmap(void *base, size_t size) {
+  if (atomic_exchange(&unmapping.is_held, false)) {
+    uv_sem_post(&unmapping.has_begun);
+    uv_sem_wait(&unmapping.may_end);
+  }
+  __real_premap__os_unmap(base, size);
+}
+
+static void load_next(void *file) {
+  (void)premap_wait(*(premap_file *)file, -1, NULL);
+}
+
+Test(torture, memory_that_is_being_unmapped_is_waited_for, .description = "by a load that would fail without") {
+  premap_loader_options limits = PREMAP_LOADER_OPTIONS_INIT;
+  limits.memory_max = MIB;
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  cr_assert_eq(premap_loader_create(&options.loader, &limits), 0);
+  cr_assert_eq(uv_sem_init(&unmapping.has_begun, 0), 0);
+  cr_assert_eq(uv_sem_init(&unmapping.may_end, 0), 0);
+  path name = make_file("file", MIB, 1);
+  premap_file first = premap_load(name.text, &options, NULL);
+  cr_assert_gt(first, 0);
+  atomic_store(&unmapping.is_held, true);
+  cr_expect_eq(premap_close_async(first), 0);
+  uv_sem_wait(&unmapping.has_begun);
+  options.backing = PREMAP_BACKING_COPIED;
+  premap_file next = premap_create(name.text, &options);
+  uv_thread_t thread;
+  cr_assert_eq(uv_thread_create(&thread, load_next, &next), 0);
+  while (premap_state(next) == PREMAP_PENDING)
+    async_yield();
+  for (int i = 0; i < 10000; i++) /* it waits by then, mostly */
+    async_yield();
+  uv_sem_post(&unmapping.may_end);
+  uv_thread_join(&thread);
+  cr_expect_eq(premap_error(next), 0);
+  cr_expect_eq(premap_close(next), 0);
+  cr_expect_eq(premap_loader_close(options.loader, 60000), 0);
+  uv_sem_destroy(&unmapping.has_begun);
+  uv_sem_destroy(&unmapping.may_end);
 }
 
 /* ---- A load by two threads */

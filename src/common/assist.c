@@ -68,12 +68,12 @@ size_t premap__assist_wanted_locked(void) {
   return wanted;
 }
 
-bool premap__assist_is_wanted_locked(void) {
-  return find_offer() != NULL;
+static bool is_free_locked(void) {
+  return !premap__pool_is_stopping_locked() && !premap__pool_has_too_many() && !premap__loader_has_waiting_locked();
 }
 
-static bool is_free_locked(void) {
-  return !premap__pool_is_stopping_locked() && !premap__pool_has_too_many_locked() && !premap__loader_has_waiting_locked();
+bool premap__assist_is_wanted_locked(void) {
+  return is_free_locked() && find_offer() != NULL;
 }
 
 void premap__assist_work(uint64_t end_ns) {

@@ -238,11 +238,24 @@ bool premap__budget_allows(const premap__file *file, uint64_t size) {
   return allowed;
 }
 
+static bool hold(premap__file *file, uint64_t size) {
+  return loader_has(file->plan->loader, size) && enough_now(&available.for_pages, growth(file, size)) && count(file, size);
+}
+
 bool premap__budget_hold(premap__file *file, uint64_t size) {
   if (!lock_budget())
     return false;
-  bool granted = loader_has(file->plan->loader, size) && enough_now(&available.for_pages, growth(file, size)) &&
-                 count(file, size);
+  bool granted = hold(file, size);
+  uv_mutex_unlock(&lock);
+  return granted;
+}
+
+bool premap__budget_hold_more(premap__file *file, uint64_t size, uint64_t *held_more) {
+  if (!lock_budget())
+    return false;
+  uint64_t missing = less(premap__file_size(file), file->held);
+  *held_more = size < missing ? size : missing;
+  bool granted = *held_more == 0 || hold(file, *held_more);
   uv_mutex_unlock(&lock);
   return granted;
 }

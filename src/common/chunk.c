@@ -76,7 +76,7 @@ static bool wait_for_turn_locked(premap__file *file, uint64_t least, bool paces_
   bool begins = premap__worker_is_wanted(file) && may_begin_locked(file, &own, least, paces_itself);
   if (premap__loader_is_gentle(file)) {
     DL_DELETE(turns, &own);
-    premap__schedule_changed(); /* for the next one */
+    premap__schedule_landed_locked(); /* for the next one, whether it waits here or starves */
   }
   return begins;
 }
@@ -147,13 +147,13 @@ void premap__chunk_orphan_locked(void) {
 static void pause_locked(const premap__file *file) {
   uint64_t end = premap__now_ns() + file->plan->pause_us * UINT64_C(1000);
   while (premap__worker_is_wanted(file) && !premap__pool_is_stopping_locked() &&
-         !(file->place == PREMAP__RUNNING && (premap__schedule_is_urgent(file) || premap__pool_has_too_many_locked())))
+         !(file->place == PREMAP__RUNNING && (premap__schedule_is_urgent(file) || premap__pool_has_too_many())))
     if (!premap__schedule_pause_locked(end))
       break;
 }
 
 bool premap__loader_may_interrupt(const premap__file *file) {
-  return file->plan->pause_us >= LONG_PAUSE_US || premap__schedule_is_urgent(file) || premap__pool_may_have_too_many();
+  return file->plan->pause_us >= LONG_PAUSE_US || premap__schedule_is_urgent(file) || premap__pool_has_too_many();
 }
 
 bool premap__loader_interrupts(premap__file *file) {
@@ -165,7 +165,7 @@ bool premap__loader_interrupts(premap__file *file) {
   premap__schedule_lock();
   if (long_pause)
     pause_locked(file);
-  bool is_one_too_many = premap__pool_has_too_many_locked();
+  bool is_one_too_many = premap__pool_has_too_many();
   bool is_asked = premap__schedule_is_urgent(file) || is_one_too_many;
   bool gives_way = is_asked && file->place == PREMAP__RUNNING && premap__worker_is_wanted(file);
   if (gives_way && is_one_too_many)

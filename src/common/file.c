@@ -272,10 +272,12 @@ void premap__file_cancel(premap__file *file) {
 }
 
 void premap__file_close_descriptor(premap__file *file) {
-  if (file->descriptor == PREMAP__NO_FILE)
+  premap__os_file descriptor = file->descriptor;
+  if (descriptor == PREMAP__NO_FILE)
     return;
-  premap__os_close(file->descriptor);
+  /* First, so that the child of a fork that comes in between does not close what has the number by then. */
   file->descriptor = PREMAP__NO_FILE;
+  premap__os_close(descriptor);
   premap__loader_freed(PREMAP__DESCRIPTORS);
 }
 

@@ -114,8 +114,8 @@ typedef struct premap__file {
   premap__plan *plan;    /* with a reference of ours */
   bool is_known_regular; /* its directory said so, or the caller */
 
-  /* Written only by the thread that moved the state to LOADING, before it moves it on; read by others once it is READY or
-   * FAILED. */
+  /* Written only by the thread that moved the state to LOADING, before it moves it on, or away from PENDING for good; read by
+   * others once it is READY or FAILED. */
   uint8_t backing;
   uint8_t strategy;
   uint8_t reason;
@@ -300,11 +300,12 @@ typedef enum premap__lack {
   PREMAP__LACK_LATER, /* the file was put aside until then; it is not the caller's any more */
   PREMAP__LACK_ENDED  /* something was given back while the caller waited */
 } premap__lack;
-/* How often something of a kind was given back: to be asked before one asks for it. */
+/* How often something of a kind was given back, and files were unmapped for others: to be asked before one asks for it. */
 typedef enum premap__kind { PREMAP__MEMORY, PREMAP__DESCRIPTORS } premap__kind;
 typedef struct premap__frees {
   premap__kind kind;
   uint64_t count;
+  uint64_t unmapped;
 } premap__frees;
 premap__frees premap__loader_frees(premap__kind kind);
 premap__lack premap__loader_lacks(premap__file *file, premap__frees seen);
@@ -501,6 +502,11 @@ void premap__group_release(premap_group *group);
 bool premap__deferred_is_any_locked(void);
 /* Unmaps what waits for it, on this thread: false if there was nothing. Never with a lock held. */
 bool premap__deferred_unmap(void);
+/* How many were, so far. */
+uint64_t premap__deferred_unmapped(void);
+/* For a load that lacks what such a file may have: unmaps them, or waits for who is doing that, as long as the load is wanted.
+ * True: something was unmapped since that was seen, so try again. */
+bool premap__deferred_give_back(const premap__file *lacking, premap__frees seen);
 /* Has the pool unmap a file that was cancelled, and is in no thread's hands. False: it cannot, or that is not worth it. */
 bool premap__deferred_take_over(premap__file *file);
 /* In the child of a fork. */

@@ -63,6 +63,8 @@ void premap__budget_give_back_aside(premap_loader *loader, uint64_t size);
 bool premap__budget_allows(const premap__file *file, uint64_t size);
 /* May size more bytes of the mapped file be made present? Counts them as held if so, until given back. */
 bool premap__budget_hold(premap__file *file, uint64_t size);
+/* The same, but never more than the file's size in all: *held_more are counted. */
+bool premap__budget_hold_more(premap__file *file, uint64_t size, uint64_t *held_more);
 /* Counts bytes as held without asking, for what was in memory already. */
 void premap__budget_hold_resident(premap__file *file, uint64_t size);
 /* Gives back what the file holds, of pages or of its copy, at most size. Never with a lock held. */

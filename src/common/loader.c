@@ -73,7 +73,7 @@ bool premap__loader_has_work_locked(void) {
 bool premap__loader_has_waiting_locked(void) {
   premap_loader *loader;
   DL_FOREACH(premap__schedule_loaders_locked(), loader) {
-    if (takeable(loader) > 0)
+    if (takeable(loader) > 0 && loader->counts[PREMAP__RUNNING] < loader->limits.workers)
       return true;
   }
   return false;
@@ -123,7 +123,7 @@ bool premap__loader_work(uint64_t end_ns) {
     premap__schedule_lock();
     bool published = has_ended && publish_locked(file, end, now);
     is_one_too_many = !has_ended && premap__pool_gives_way_locked();
-    file = goes_on && !is_one_too_many && !premap__pool_has_too_many_locked() ? take_locked(now) : NULL;
+    file = goes_on && !is_one_too_many && !premap__pool_has_too_many() ? take_locked(now) : NULL;
     premap__wakes wakes = premap__schedule_unlock_only();
     if (published)
       premap__registry_unpin(done);

@@ -38,15 +38,15 @@ typedef struct item {
 static struct {
   /* Under the scheduler's lock. */
   stage stage;
-  bool ending;                 /* the loop is to close */
-  bool is_shared;              /* others use libuv's pool too: at most half of it, rounded up, is ours */
-  bool is_inherited;           /* by the child of a fork, which has none of its threads, and has not started it again */
-  bool is_lost;                /* so, and libuv does not know that they are gone */
-  atomic_bool may_be_too_many; /* since others came to use it; relaxed, a hint */
-  unsigned items;              /* with libuv */
-  unsigned leaving;            /* of these: they are about to come back, since there are more than the limit */
-  unsigned giving_way;         /* of these: they have put a file aside for that, and do not know yet */
-  unsigned unmapping;          /* of these: they take no files meanwhile */
+  bool ending;              /* the loop is to close */
+  bool is_shared;           /* others use libuv's pool too: at most half of it, rounded up, is ours */
+  bool is_inherited;        /* by the child of a fork, which has none of its threads, and has not started it again */
+  bool is_lost;             /* so, and libuv does not know that they are gone */
+  atomic_bool has_too_many; /* items at work; relaxed: without the lock a hint */
+  unsigned items;           /* with libuv */
+  unsigned leaving;         /* of these: they are about to come back, since there are more than the limit */
+  unsigned giving_way;      /* of these: they have put a file aside for that, and do not know yet */
+  unsigned unmapping;       /* of these: they take no files meanwhile */
   enum { NOBODY, LINGERS, IS_CALLED } lingerer;
   _Atomic unsigned size; /* threads of libuv's pool, once it was started; relaxed: only a fork looks without the lock */
   unsigned size_at_fork; /* before the lock was had */
@@ -55,7 +55,7 @@ static struct {
   uv_thread_t thread;
   uv_loop_t loop;
   uv_async_t wake;
-  uv_work_t first;
+  item first; /* makes libuv's threads */
   uv_sem_t has_begun;
   item *all;   /* size of them */
   item **idle; /* of these, idle[items .. size) are not with libuv */
@@ -82,13 +82,19 @@ static unsigned limit_locked(void) {
   return pool.is_shared ? (pool.size + 1) / 2 : pool.size;
 }
 
-bool premap__pool_has_too_many_locked(void) {
-  return pool.items - pool.leaving > limit_locked();
+/* After each change of those numbers. */
+static void count_locked(void) {
+  atomic_store_explicit(&pool.has_too_many, pool.items - pool.leaving > limit_locked(), memory_order_relaxed);
+}
+
+bool premap__pool_has_too_many(void) {
+  return atomic_load_explicit(&pool.has_too_many, memory_order_relaxed);
 }
 
 void premap__pool_give_way_locked(void) {
   pool.leaving++;
   pool.giving_way++;
+  count_locked();
 }
 
 bool premap__pool_gives_way_locked(void) {
@@ -101,8 +107,9 @@ bool premap__pool_gives_way_locked(void) {
 static bool linger(uint64_t end_ns) {
   uint64_t deadline_ns = premap__now_ns() + LINGER_NS;
   premap__schedule_lock();
-  bool leaves = premap__pool_has_too_many_locked();
+  bool leaves = premap__pool_has_too_many();
   pool.leaving += leaves;
+  count_locked();
   /* Who queued something a moment ago found nobody to call, and no item idle. */
   bool goes_on = !leaves && deadline_ns < end_ns && pool.stage == RUNNING &&
                  (premap__loader_has_work_locked() || premap__assist_is_wanted_locked() || premap__deferred_is_any_locked());
@@ -155,6 +162,7 @@ static void top_up(void) {
   unsigned first = pool.items;
   if (pool.items < target)
     pool.items = target;
+  count_locked();
   premap__schedule_unlock();
   for (unsigned i = first; i < target; i++) {
     pool.idle[i]->may_cancel = true;
@@ -169,17 +177,23 @@ static void item_is_back(uv_work_t *request, int status) {
   premap__schedule_lock();
   pool.idle[--pool.items] = back;
   pool.leaving -= pool.leaving > 0; /* this one, or one that is not far */
+  count_locked();
   if (pool.stage == STOPPING)
     premap__schedule_changed();
   premap__schedule_unlock();
   top_up();
 }
 
+static void cancel(item *of) {
+  if (of->may_cancel && uv_cancel((uv_req_t *)&of->work) == 0)
+    of->may_cancel = false;
+}
+
 /* Items that wait behind other users of the pool come back at once; those that run refuse. */
 static void cancel_items(void) {
+  cancel(&pool.first);
   for (unsigned i = 0; i < pool.size; i++)
-    if (pool.all[i].may_cancel && uv_cancel((uv_req_t *)&pool.all[i].work) == 0)
-      pool.all[i].may_cancel = false;
+    cancel(&pool.all[i]);
 }
 
 static void on_wake(uv_async_t *wake) {
@@ -187,33 +201,39 @@ static void on_wake(uv_async_t *wake) {
   bool stopping = pool.stage == STOPPING;
   bool ending = pool.ending;
   premap__schedule_unlock();
+  if (stopping)
+    cancel_items();
+  else
+    top_up();
   if (ending)
     uv_close((uv_handle_t *)wake, NULL);
-  else if (!stopping)
-    top_up();
-  else
-    cancel_items();
 }
 
 static void do_nothing(uv_work_t *request) {
   (void)request;
 }
 
+static void first_is_back(uv_work_t *request, int status) {
+  (void)status;
+  ((item *)request)->may_cancel = false;
+}
+
 static void run_loop(void *argument) {
   (void)argument;
   premap__os_leave_signals(); /* libuv's threads are made by the next call, and inherit it */
-  uv_queue_work(&pool.loop, &pool.first, do_nothing, NULL);
+  pool.first.may_cancel = true;
+  uv_queue_work(&pool.loop, &pool.first.work, do_nothing, first_is_back);
   uv_sem_post(&pool.has_begun);
   uv_run(&pool.loop, UV_RUN_DEFAULT);
 }
 
 /* ---- Start */
 
-/* libuv's rule for the size of its pool. */
+/* libuv's rule for the size of its pool. As libuv does, this asks the C library, whose environment may not be the system's on
+ * Windows. */
 static unsigned pool_size(void) {
-  char value[64];
-  size_t size = sizeof value;
-  if (uv_os_getenv("UV_THREADPOOL_SIZE", value, &size) != 0)
+  const char *value = getenv("UV_THREADPOOL_SIZE");
+  if (value == NULL)
     return POOL_DEFAULT;
   unsigned threads = (unsigned)atoi(value); /* so that a negative number is many, as with libuv */
   return threads == 0 ? 1 : threads > POOL_MAX ? POOL_MAX : threads;
@@ -311,7 +331,6 @@ static int start(void) {
   int code = probe(size);
   if (code != 0)
     return code;
-  atomic_store_explicit(&pool.size, size, memory_order_relaxed);
   pool.all = calloc(size, sizeof *pool.all);
   pool.idle = calloc(size, sizeof *pool.idle);
   code = pool.all == NULL || pool.idle == NULL ? UV_ENOMEM : start_loop();
@@ -322,6 +341,7 @@ static int start(void) {
   }
   for (unsigned i = 0; i < size; i++)
     pool.idle[i] = &pool.all[i];
+  atomic_store_explicit(&pool.size, size, memory_order_relaxed);
   pool.is_inherited = false;
   pool.ending = false;
   pool.stage = RUNNING;
@@ -355,12 +375,8 @@ void premap__pool_attract_locked(void) {
 
 void premap__pool_share_locked(void) {
   pool.is_shared = true;
-  atomic_store_explicit(&pool.may_be_too_many, true, memory_order_relaxed);
+  count_locked();
   premap__schedule_end_pauses_locked();
-}
-
-bool premap__pool_may_have_too_many(void) {
-  return atomic_load_explicit(&pool.may_be_too_many, memory_order_relaxed);
 }
 
 unsigned premap__pool_limit_locked(void) {
@@ -425,6 +441,7 @@ void premap__pool_orphan_locked(void) {
   pool.giving_way = 0;
   pool.unmapping = 0;
   pool.lingerer = NOBODY;
+  count_locked();
 }
 
 void premap__pool_revive(void) {

@@ -236,7 +236,7 @@ static premap__status get_budget(premap__file *file, size_t position, size_t siz
   bool waits = (file->plan->flags & PREMAP_WAIT_FOR_MEMORY) != 0;
   premap__frees seen = premap__loader_frees(PREMAP__MEMORY);
   for (; !take_budget(file, position, size); seen = premap__loader_frees(PREMAP__MEMORY)) {
-    if (premap__deferred_unmap())
+    if (premap__deferred_give_back(file, seen))
       continue;
     premap__lack lack = waits ? premap__loader_lacks(file, seen) : PREMAP__LACK_LASTS;
     if (lack == PREMAP__LACK_LATER)
@@ -285,6 +285,7 @@ typedef struct outcome {
   size_t at; /* where it failed */
   premap__os_way way;
   bool is_any; /* of them */
+  bool was_read;
   bool touched;
 } outcome;
 
@@ -305,19 +306,18 @@ static bool is_there(const premap__file *file, size_t position, size_t size) {
 /* The next chunk, if the budget has room for it: the caller's then. */
 static bool take_chunk(together *of, size_t *position, size_t *size) {
   premap__file *file = of->file;
-  size_t chunk = of->chunk_size, at = atomic_load_explicit(&of->next, memory_order_relaxed);
-  if (!premap__budget_hold(file, chunk))
-    return false;
-  bool is_taken = false;
-  while (!is_taken && at < premap__file_size(file)) {
-    *size = chunk_at(file, at, chunk);
-    is_taken = atomic_compare_exchange_weak_explicit(&of->next, &at, at + *size, memory_order_relaxed, memory_order_relaxed);
+  size_t at = atomic_load_explicit(&of->next, memory_order_relaxed);
+  while (at < premap__file_size(file)) {
+    size_t chunk = chunk_at(file, at, of->chunk_size);
+    if (!premap__budget_hold(file, chunk))
+      return false;
+    *position = at;
+    *size = chunk;
+    if (atomic_compare_exchange_strong_explicit(&of->next, &at, at + chunk, memory_order_relaxed, memory_order_relaxed))
+      return true;
+    premap__budget_give_back(file, chunk); /* the other thread was first */
   }
-  *position = at;
-  size_t left = is_taken ? chunk - *size : chunk;
-  if (left > 0)
-    premap__budget_give_back(file, left);
-  return is_taken;
+  return false;
 }
 
 static bool bring_next_in(together *of, outcome *to) {
@@ -338,6 +338,7 @@ static bool bring_next_in(together *of, outcome *to) {
   premap__loader_end_chunk(&flight);
   premap__file_add_done(file, done);
   to->is_any = true;
+  to->was_read = !was_there;
   if (done < size)
     premap__budget_give_back(file, size - done);
   if (status.code != 0) {
@@ -355,10 +356,10 @@ static bool assist(premap__assist *assist) {
   return bring_next_in(of, &of->assistant_s);
 }
 
-/* Nobody else has the file any more. The one that failed first in the file tells its cause. Of what had to be read the next
- * chunk finds out itself, since it then chooses how. */
-static premap__status join(premap__file *file, const outcome *one, const outcome *other) {
+/* Nobody else has the file any more, which goes on at the position. The one that failed first in the file tells its cause. */
+static premap__status join(premap__file *file, size_t position, const outcome *one, const outcome *other) {
   file->assisted = file->assisted || other->is_any;
+  file->was_read = one->was_read || other->was_read;
   file->touched = file->touched || one->touched || other->touched;
   if (one->way != PREMAP__WAY_FAULT_AROUND || other->way != PREMAP__WAY_FAULT_AROUND)
     file->strategy = strategy_of(one->way != PREMAP__WAY_FAULT_AROUND ? one->way : other->way);
@@ -366,7 +367,11 @@ static premap__status join(premap__file *file, const outcome *one, const outcome
     one = other;
   if (one->status.code == PREMAP_ENOSYS)
     return settle_for_advice(file, one->at);
-  return one->status.code == 0 ? well : tell_cause(file, file->plan->offset + one->at, one->status);
+  if (one->status.code != 0)
+    return tell_cause(file, file->plan->offset + one->at, one->status);
+  if (file->was_read && position < premap__file_size(file))
+    choose_reading(file, position);
+  return well;
 }
 
 /* Until something comes in between, for which *position is where this thread goes on alone. */
@@ -384,7 +389,7 @@ static premap__status bring_in_together(premap__file *file, size_t *position) {
     ;
   premap__assist_end(&of.assist);
   *position = atomic_load_explicit(&of.next, memory_order_relaxed);
-  return join(file, &of.own, &of.assistant_s);
+  return join(file, *position, &of.own, &of.assistant_s);
 }
 
 /* After a chunk of so many bytes that took so long, if it is in memory, and enough is left for a hand-off to be worth it. */

@@ -99,19 +99,26 @@ static void give_back_descriptor(const premap__file *file, premap__os_file descr
 
 /* ---- Presence */
 
-/* By chunks, so that what fits is there when the budget ends. What is held already, by the load or by another of the same file,
- * is not asked for again. */
+static int populate_chunk(const range *of, size_t position, size_t size) {
+  uint64_t held;
+  if (!premap__budget_hold_more(of->file, size, &held))
+    return PREMAP_PARTIAL;
+  size_t done = 0;
+  premap__os_way way = PREMAP__WAY_FAULT_AROUND;
+  int code = premap__os_populate(of->address + position, size, &done, &way).code;
+  if (code != 0 && held > 0)
+    premap__budget_give_back(of->file, held);
+  return code;
+}
+
+/* By chunks, so that what fits is there when the budget ends. */
 static int populate_range(const range *of) {
   int code = 0;
   for (size_t position = 0, size; position < of->size && code == 0; position += size) {
     size = of->size - position;
     if (size > PREMAP_CHUNK_SIZE_DEFAULT)
       size = (size_t)PREMAP_CHUNK_SIZE_DEFAULT;
-    size_t done;
-    premap__os_way way = PREMAP__WAY_FAULT_AROUND;
-    if (!premap__budget_hold(of->file, size))
-      return PREMAP_PARTIAL;
-    code = premap__os_populate(of->address + position, size, &done, &way).code;
+    code = populate_chunk(of, position, size);
   }
   return code;
 }

@@ -159,17 +159,27 @@ static int urgency_of(const premap_loader *loader) {
              : PREMAP_PRIORITY_MIN - 1;
 }
 
+/* True: it rises. */
+static bool set_level(atomic_int *level, int urgency) {
+  int before = atomic_load_explicit(level, memory_order_relaxed);
+  atomic_store_explicit(level, urgency, memory_order_relaxed);
+  return urgency > before;
+}
+
 static void note_urgency(void) {
   int highest = PREMAP_PRIORITY_MIN - 1;
+  bool is_higher = false;
   premap_loader *loader;
   DL_FOREACH(loaders, loader) {
     int urgency = urgency_of(loader);
     /* Its own running files can give it their thread; those of other loaders only if it may have one more. */
-    atomic_store_explicit(&loader->most_urgent, urgency, memory_order_relaxed);
+    is_higher = set_level(&loader->most_urgent, urgency) || is_higher;
     if (premap__place_may_begin(loader) && urgency > highest)
       highest = urgency;
   }
-  atomic_store_explicit(&most_urgent, highest, memory_order_relaxed);
+  is_higher = set_level(&most_urgent, highest) || is_higher;
+  if (is_higher) /* who pauses may have to give way */
+    premap__schedule_end_pauses_locked();
 }
 
 bool premap__schedule_is_urgent(const premap__file *file) {
@@ -309,7 +319,7 @@ void premap__loader_freed(premap__kind kind) {
 }
 
 premap__frees premap__loader_frees(premap__kind kind) {
-  return (premap__frees){kind, atomic_load(&frees[kind])};
+  return (premap__frees){kind, atomic_load(&frees[kind]), premap__deferred_unmapped()};
 }
 
 static bool was_freed(premap__frees seen) {

@@ -164,7 +164,7 @@ bool premap__chunk_has_waiters_locked(void);
 
 /* For pool threads: helps with one offer until the time has passed, or there is something else to do. */
 void premap__assist_work(uint64_t end_ns);
-/* How many threads assist or could, and whether there is an offer for one more. */
+/* How many threads assist or could, and whether there is an offer for the calling one. */
 size_t premap__assist_wanted_locked(void);
 bool premap__assist_is_wanted_locked(void);
 /* In the child of a fork. */
@@ -178,7 +178,7 @@ bool premap__loader_work(uint64_t end_ns);
 /* How many threads there is work for, and whether there is any for the calling one. */
 size_t premap__loader_wanted_locked(void);
 bool premap__loader_has_work_locked(void);
-/* Is there a file that a thread could begin, or go on with, as far as its loader's other files let it? */
+/* Is there a file that a thread could begin, or go on with, if it were not for those that assist? */
 bool premap__loader_has_waiting_locked(void);
 /* Cancels all files of a loader or of all. Lets go of the lock meanwhile. */
 void premap__loader_cancel_locked(premap_loader *loader);
@@ -211,10 +211,9 @@ bool premap__pool_is_stopping_locked(void);
 void premap__pool_attract_locked(void);
 /* Others use libuv's pool too, from now on. */
 void premap__pool_share_locked(void);
-/* Are there more threads at work than there may be? Then one comes back when its file is put aside or has ended. */
-bool premap__pool_has_too_many_locked(void);
-/* The same without the lock, as a hint. */
-bool premap__pool_may_have_too_many(void);
+/* Are there more threads at work than there may be? Then one comes back when its file is put aside or has ended. Also without
+ * the lock, where it is a hint. */
+bool premap__pool_has_too_many(void);
 /* One has put its file aside for that: so they are fewer from now on. It, or another one that has put its file aside, learns by
  * the second that it is the one to come back. */
 void premap__pool_give_way_locked(void);

@@ -36,8 +36,8 @@ static void set_empty(premap__file *file, uint8_t reason) {
 static void set_block(premap__file *file, const premap__block *block) {
   file->block = block->kind;
   file->data = block->data;
-  file->base_size = block->base_size;
   file->base_before = (uint32_t)((unsigned char *)block->data - (unsigned char *)block->base);
+  file->base_size = block->base_size; /* last: the child of a fork that comes in between has nothing to free */
 }
 
 static bool allocate(premap__file *file, size_t size) {
@@ -118,7 +118,7 @@ static premap__status get_memory(premap__file *file) {
   bool waits = (file->plan->flags & PREMAP_WAIT_FOR_MEMORY) != 0;
   premap__frees seen = premap__loader_frees(PREMAP__MEMORY);
   for (; file->held == 0 && !premap__budget_copy(file, premap__file_size(file)); seen = premap__loader_frees(PREMAP__MEMORY)) {
-    if (premap__deferred_unmap())
+    if (premap__deferred_give_back(file, seen))
       continue;
     premap__lack lack = waits ? premap__loader_lacks(file, seen) : PREMAP__LACK_LASTS;
     if (lack == PREMAP__LACK_LATER)
@@ -222,20 +222,34 @@ static premap__status still_whole(premap__file *file) {
   return status;
 }
 
+static bool take_map(const premap__file *file) {
+  premap__frees seen = premap__loader_frees(PREMAP__MEMORY);
+  for (; !premap__budget_take_map(file->plan->loader); seen = premap__loader_frees(PREMAP__MEMORY))
+    if (!premap__deferred_give_back(file, seen))
+      return false;
+  return true;
+}
+
+static premap__status map_pages(const premap__file *file, size_t size, premap__os_mapping *mapping) {
+  for (;;) {
+    premap__frees seen = premap__loader_frees(PREMAP__MEMORY);
+    premap__status status = premap__os_map(file->descriptor, (premap_mode)file->plan->mode, file->plan->offset, size, mapping);
+    if (status.code != PREMAP_ENOMEM || !premap__deferred_give_back(file, seen))
+      return status;
+  }
+}
+
 static premap__status map(premap__file *file, size_t size, uint8_t reason) {
   file->step = PREMAP_STEP_MAP;
   file->backing = PREMAP_BACKING_MAPPED;
   file->reason = reason;
   bool may_copy = file->plan->backing_asked == PREMAP_BACKING_AUTO && file->plan->mode != PREMAP_READ_WRITE;
-  if (!premap__budget_take_map(file->plan->loader)) {
+  if (!take_map(file)) {
     file->reason = PREMAP__REASON_MAP_LIMIT;
     return may_copy ? copy(file, PREMAP__REASON_MAP_LIMIT) : failure(PREMAP_ENOMEM);
   }
   premap__os_mapping mapping;
-  premap__status status;
-  do {
-    status = premap__os_map(file->descriptor, (premap_mode)file->plan->mode, file->plan->offset, size, &mapping);
-  } while (status.code == PREMAP_ENOMEM && premap__deferred_unmap());
+  premap__status status = map_pages(file, size, &mapping);
   if (status.code != 0) {
     premap__budget_give_back_map(file->plan->loader);
     return may_copy && status.code == PREMAP_ENODEV ? copy(file, PREMAP__REASON_UNMAPPABLE) : status;
@@ -379,7 +393,10 @@ static premap__status begin_or_wait(premap__file *file) {
   for (;;) {
     premap__frees seen = premap__loader_frees(PREMAP__DESCRIPTORS);
     premap__status status = begin(file);
-    premap__lack lack = lacks_descriptor(file, status) ? premap__loader_lacks(file, seen) : PREMAP__LACK_LASTS;
+    bool lacks = lacks_descriptor(file, status);
+    if (lacks && premap__deferred_give_back(file, seen))
+      continue;
+    premap__lack lack = lacks ? premap__loader_lacks(file, seen) : PREMAP__LACK_LASTS;
     if (lack == PREMAP__LACK_LATER)
       return failure(PREMAP__INTERRUPTED);
     if (lack == PREMAP__LACK_LASTS)
