@@ -4,6 +4,7 @@
  *
  * Every file is started as soon as its name is known, so that loading goes on while directories are still read. Then they are
  * waited for and reported in the order given, and kept until the last: loaded means that all of them are in memory together.
+ * Unless something is to be done with them here, they are only brought into the system's cache.
  */
 #include "commands.h"
 
@@ -171,11 +172,17 @@ static void hold(const load_run *run) {
 
 /* ---- */
 
+/* Is nothing wanted here, where it goes when the command ends, but only what stays in the system's cache? */
+static bool is_for_others(const cli_options *options) {
+  return !options->hold && !options->touch && options->prefault == PREMAP_PREFAULT_POPULATE &&
+         options->backing == PREMAP_BACKING_AUTO;
+}
+
 static premap_options how_to_load(const cli_options *options) {
   premap_options how = PREMAP_OPTIONS_INIT;
   how.prefault = options->prefault;
   how.backing = options->backing;
-  how.flags = options->lock ? PREMAP_LOCK : 0;
+  how.flags = options->lock ? PREMAP_LOCK : is_for_others(options) ? PREMAP_CACHE_ONLY : 0;
   how.offset = options->offset;
   how.length = options->length;
   return how;

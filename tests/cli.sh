@@ -306,12 +306,15 @@ load_ways() {
   local way
   for way in none advise populate; do
     exits 0 "${premap[@]}" load --json --prefault "$way" big && json_holds out \
-      "objects[0]['present'] == ($([ $way = populate ] && echo 300000000 || echo 0)) and objects[0]['backing'] == 'mapped'" ||
+      "objects[0]['present'] == ($([ $way = populate ] && echo 300000000 || echo 0)) and \
+       objects[0]['backing'] == ($([ $way = populate ] && echo None || echo "'mapped'"))" ||
       return 1
   done
   exits 0 "${premap[@]}" load --json --backing copied big && json_holds out \
     'objects[0]["backing"] == "copied" and objects[0]["strategy"] == "read"' &&
     exits 0 "${premap[@]}" load --json --backing mapped plain && json_holds out 'objects[0]["backing"] == "mapped"' &&
+    exits 0 "${premap[@]}" load --json big && json_holds out \
+    'objects[0]["backing"] is None and objects[0]["present"] == 300000000' &&
     exits 0 "${premap[@]}" load --workers 1 tree && exits 0 env UV_THREADPOOL_SIZE=2 "${premap[@]}" load tree
 }
 load_lock() {

@@ -23,7 +23,7 @@ names() {
 long_path() {
   mkdir -p "${long%/*}" && head -c 300000 /dev/urandom >"$long" && [ ${#long} -eq 514 ] &&
     "${premap[@]}" cat "$long" | cmp - "$long" && exits 0 "${premap[@]}" load --json "$long" ./long && json_holds out \
-    "[o['path'] for o in objects[:-1]] == ['$long', './$long'] and objects[0]['backing'] == 'mapped'"
+    "[o['path'] for o in objects[:-1]] == ['$long', './$long'] and objects[0]['present'] == 300000"
 }
 lists() {
   printf 'plain\r\n\r\n%s\r\n' "$smile" | "${premap[@]}" load --json - >out && json_holds out \

@@ -235,7 +235,7 @@ Test(cpp, options_are_those_of_c, .description = "by default, and each of them")
   all.backing = PREMAP_BACKING_MAPPED;
   all.advice = PREMAP_ADVICE_WILL_NEED;
   all.flags = PREMAP_NOFOLLOW | PREMAP_BENEATH | PREMAP_KEEP_OPEN | PREMAP_LOCK | PREMAP_GENTLE | PREMAP_WAIT_FOR_MEMORY |
-              PREMAP_INLINE_IF_CACHED | PREMAP_KNOWN_REGULAR;
+              PREMAP_INLINE_IF_CACHED | PREMAP_KNOWN_REGULAR | PREMAP_CACHE_ONLY;
   all.pause_us = 2000;
   all.offset = 1;
   all.length = 2;
@@ -265,6 +265,7 @@ Test(cpp, options_are_those_of_c, .description = "by default, and each of them")
                                    .wait_for_memory = true,
                                    .inline_if_cached = true,
                                    .known_regular = true,
+                                   .cache_only = true,
                                    .callback = no_callback,
                                    .queue = all.queue,
                                    .user_data = &all,
@@ -286,6 +287,7 @@ Test(cpp, flags_are_apart, .description = "each sets its own") {
   cr_expect_eq(flags({.wait_for_memory = true}), PREMAP_WAIT_FOR_MEMORY);
   cr_expect_eq(flags({.inline_if_cached = true}), PREMAP_INLINE_IF_CACHED);
   cr_expect_eq(flags({.known_regular = true}), PREMAP_KNOWN_REGULAR);
+  cr_expect_eq(flags({.cache_only = true}), PREMAP_CACHE_ONLY);
 }
 
 Test(cpp, bad_options, .description = "times that have no place in premap_options are refused, not cut") {

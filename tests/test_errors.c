@@ -121,7 +121,7 @@ Test(errors, options_that_exclude_each_other, .description = "a copy of a read-w
 
 Test(errors, unknown_flags, .description = "each flag the library does not know is ENOTSUP") {
   const uint32_t known = PREMAP_NOFOLLOW | PREMAP_BENEATH | PREMAP_KEEP_OPEN | PREMAP_LOCK | PREMAP_GENTLE |
-                         PREMAP_WAIT_FOR_MEMORY | PREMAP_INLINE_IF_CACHED | PREMAP_KNOWN_REGULAR;
+                         PREMAP_WAIT_FOR_MEMORY | PREMAP_INLINE_IF_CACHED | PREMAP_KNOWN_REGULAR | PREMAP_CACHE_ONLY;
   for (unsigned bit = 0; bit < 32; bit++) {
     premap_options options = PREMAP_OPTIONS_INIT;
     options.flags = UINT32_C(1) << bit;

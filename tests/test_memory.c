@@ -4,7 +4,9 @@
  */
 #include "support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 TestSuite(memory, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
@@ -224,6 +226,96 @@ Test(memory, residency_of_others_files_is_unknown,
     cr_expect_eq(premap_close(others), 0);
     cr_expect_eq(premap_close(own), 0);
   }
+}
+
+/* ---- The cache only */
+
+static premap_loader_metrics metrics_of_default(void) {
+  premap_loader_metrics metrics = {.size = sizeof metrics};
+  cr_assert_eq(premap_metrics(NULL, &metrics), 0);
+  return metrics;
+}
+
+Test(memory, cache_only_keeps_nothing_here,
+     .description = "small, large and empty files: READY with an empty region, counted, and neither mapped nor copied") {
+  const size_t sizes[] = {0, 1, 100000, 5 * MIB + 1};
+  premap_options options = PREMAP_OPTIONS_INIT;
+  options.flags = PREMAP_CACHE_ONLY;
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "file%zu", i);
+    path file = make_file(name, sizes[i], 1);
+    premap_region region = {NULL, 1};
+    premap_file handle = premap_load(file.text, &options, &region);
+    cr_assert_gt(handle, 0);
+    cr_expect_eq(region.size, 0);
+    cr_expect_not_null(region.data);
+    premap_file_info info = info_of(handle);
+    cr_expect_eq(info.length, sizes[i]);
+    cr_expect_eq(info.present, sizes[i]);
+    cr_expect_eq(info.backing, PREMAP_BACKING_AUTO);
+    cr_expect_eq(mappings_left(), 0);
+    cr_expect_eq(descriptors_left(), 0);
+    cr_expect_eq(metrics_of_default().memory, sizes[i]);
+    unsigned char byte = 7;
+    uint64_t resident = 7;
+    cr_expect_eq(premap_populate(handle, 0, 0), 0);
+    cr_expect_eq(premap_resident(handle, 0, 0, &resident), 0);
+    cr_expect_eq(resident, 0);
+    cr_expect_eq(premap_copy_out(handle, 0, &byte, 1), PREMAP_ERANGE);
+    cr_expect_eq(byte, 7);
+    cr_expect_eq(premap_close(handle), 0);
+    cr_expect_eq(metrics_of_default().memory, 0);
+  }
+}
+
+Test(memory, what_is_cached_is_left_alone,
+     .description = "with PREMAP_CACHE_ONLY a file is loaded when any of it is missing, and info says which way was taken") {
+  const size_t sizes[] = {100000, 5 * MIB + 1};
+  premap_options options = PREMAP_OPTIONS_INIT;
+  options.flags = PREMAP_CACHE_ONLY;
+  for (size_t i = 0; i < 2; i++) {
+    path file = make_file(i == 0 ? "small" : "large", sizes[i], 1);
+    if (!drop_cache(file.text))
+      cr_skip_test("SKIPPED: the page cache cannot be dropped here");
+    for (int round = 0; round < 2; round++) {
+      premap_file handle = premap_load(file.text, &options, NULL);
+      cr_assert_gt(handle, 0);
+      cr_expect_eq(cached_bytes(file.text), sizes[i]);
+      cr_expect_eq(strcmp(info_of(handle).strategy, "cached") == 0, round == 1, "%s", info_of(handle).strategy);
+      cr_expect_eq(strcmp(info_of(handle).reason, "already in memory") == 0, round == 1, "%s", info_of(handle).reason);
+      cr_expect_eq(premap_close(handle), 0);
+    }
+  }
+}
+
+Test(memory, cache_only_goes_with_few_options, .description = "what would need the bytes here is EINVAL") {
+  premap_options wrong[5];
+  for (int i = 0; i < 5; i++) {
+    wrong[i] = (premap_options)PREMAP_OPTIONS_INIT;
+    wrong[i].flags = PREMAP_CACHE_ONLY;
+  }
+  wrong[0].mode = PREMAP_READ_WRITE;
+  wrong[1].prefault = PREMAP_PREFAULT_ADVISE;
+  wrong[2].backing = PREMAP_BACKING_COPIED;
+  wrong[3].advice = PREMAP_ADVICE_RANDOM;
+  wrong[4].flags |= PREMAP_LOCK;
+  for (int i = 0; i < 5; i++)
+    cr_expect_eq(premap_create("file", &wrong[i]), PREMAP_EINVAL, "%d", i);
+}
+
+Test(memory, others_files_are_cached_too,
+     .description = "although the system does not tell what of them is: then they are loaded") {
+  path file = make_file("file", 2 * MIB, 1);
+  cr_assert_eq(set_permissions(file.text, 0444), 0);
+  need_another_user();
+  premap_options options = PREMAP_OPTIONS_INIT;
+  options.flags = PREMAP_CACHE_ONLY;
+  premap_file handle = premap_load(file.text, &options, NULL);
+  cr_assert_gt(handle, 0);
+  cr_expect_eq(info_of(handle).present, 2 * MIB);
+  cr_expect_str_neq(info_of(handle).strategy, "cached");
+  cr_expect_eq(premap_close(handle), 0);
 }
 
 /* ---- Release */

@@ -148,6 +148,7 @@ struct options {
   bool wait_for_memory = false;
   bool inline_if_cached = false;
   bool known_regular = false;
+  bool cache_only = false;
   premap::callback *callback = nullptr;
   premap_queue *queue = nullptr;
   void *user_data = nullptr;
@@ -166,7 +167,8 @@ struct options {
     plain.advice = static_cast<std::uint32_t>(advice);
     plain.flags = (beneath ? PREMAP_BENEATH : 0U) | (no_follow ? PREMAP_NOFOLLOW : 0U) | (keep_open ? PREMAP_KEEP_OPEN : 0U) |
                   (lock ? PREMAP_LOCK : 0U) | (gentle ? PREMAP_GENTLE : 0U) | (wait_for_memory ? PREMAP_WAIT_FOR_MEMORY : 0U) |
-                  (inline_if_cached ? PREMAP_INLINE_IF_CACHED : 0U) | (known_regular ? PREMAP_KNOWN_REGULAR : 0U);
+                  (inline_if_cached ? PREMAP_INLINE_IF_CACHED : 0U) | (known_regular ? PREMAP_KNOWN_REGULAR : 0U) |
+                  (cache_only ? PREMAP_CACHE_ONLY : 0U);
     plain.pause_us = pause ? static_cast<std::uint32_t>(pause->count()) : PREMAP_PAUSE_AUTO;
     plain.offset = offset;
     plain.length = length;

@@ -59,7 +59,8 @@ extern "C" {
  * ever once its last reference is closed: its slot's next user has another generation. */
 typedef int64_t premap_file;
 
-/* The loaded bytes. Borrowed: valid until the file's last close. data is never null, also for an empty file. */
+/* The loaded bytes. Borrowed: valid until the file's last close. data is never null, also for an empty file or one of
+ * PREMAP_CACHE_ONLY. */
 typedef struct premap_region {
   void *data;
   size_t size;
@@ -162,7 +163,12 @@ typedef void premap_callback(premap_file file, int result, void *user_data);
  * loader that is closed.
  * KNOWN_REGULAR: the caller knows that the path names no FIFO and no device, whose mere opening may wake a writer or rewind a
  * tape. So the type is not looked at before, only after the opening, which saves a quarter of the time that a small file takes.
- * premap_group_add_directory does so by itself. */
+ * premap_group_add_directory does so by itself.
+ * CACHE_ONLY: the bytes are wanted in the system's cache, where other processes and later loads find them, and not here. The
+ * region is empty. Where the system tells that all of the file's range is in the cache (Linux, of files that the caller owns or
+ * may write to), nothing is mapped or copied, and premap_file_info.strategy is "cached"; else the bytes come in as ever, and
+ * their mapping or copy is given back before READY. Until the close they count as held in the loader's memory budget. Needs
+ * PREMAP_READ_ONLY, PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_AUTO, no advice and no PREMAP_LOCK, else PREMAP_EINVAL. */
 #define PREMAP_NOFOLLOW 0x1U
 #define PREMAP_BENEATH 0x2U
 #define PREMAP_KEEP_OPEN 0x4U
@@ -171,11 +177,13 @@ typedef void premap_callback(premap_file file, int result, void *user_data);
 #define PREMAP_WAIT_FOR_MEMORY 0x20U
 #define PREMAP_INLINE_IF_CACHED 0x40U
 #define PREMAP_KNOWN_REGULAR 0x80U
+#define PREMAP_CACHE_ONLY 0x100U
 
 /* How to load. Start from PREMAP_OPTIONS_INIT; a null pointer means the same. All-zero fields after size are valid too: they
  * mean read-only, the whole file, automatic backing, no prefault, no pause. Errors of premap_create and its kin: size 0, a
- * value outside its enumeration, a chunk or pause outside its range, or PREMAP_BACKING_COPIED with PREMAP_READ_WRITE or with an
- * advice: PREMAP_EINVAL. Non-zero bytes beyond what this library knows: PREMAP_E2BIG. An unknown flag: PREMAP_ENOTSUP. */
+ * value outside its enumeration, a chunk or pause outside its range, PREMAP_BACKING_COPIED with PREMAP_READ_WRITE or with an
+ * advice, or what does not go with PREMAP_CACHE_ONLY: PREMAP_EINVAL. Non-zero bytes beyond what this library knows:
+ * PREMAP_E2BIG. An unknown flag: PREMAP_ENOTSUP. */
 typedef struct premap_options {
   size_t size;       /* sizeof(premap_options): tells the library which fields exist */
   uint32_t mode;     /* premap_mode */
@@ -293,16 +301,17 @@ typedef struct premap_file_info {
   uint64_t error_offset; /* byte of the file at which a read or populate failed, else 0 */
   uint64_t file_size;    /* bytes of the whole file when it was opened */
   uint64_t offset;       /* first byte loaded */
-  uint64_t length;       /* bytes in the region */
-  uint64_t present;      /* bytes of the region that were made present: all with POPULATE or a copy, unless partial is set */
+  uint64_t length;       /* bytes loaded: those in the region, but for PREMAP_CACHE_ONLY */
+  uint64_t present;      /* bytes of them that were made present: all with POPULATE or a copy, unless partial is set */
   uint32_t partial;      /* 1: READY with less present than asked for; reason says why */
-  uint32_t backing;      /* PREMAP_BACKING_MAPPED or PREMAP_BACKING_COPIED */
+  uint32_t backing;      /* PREMAP_BACKING_MAPPED or PREMAP_BACKING_COPIED; with PREMAP_CACHE_ONLY 0 once it is READY */
   /* How the bytes came in: "none", "advise", "read", "fault-around" (single faults, each of which maps what is around it, and
    * proof that no page was left out), "populate" (one call made the pages present), "populate-large" (these two after being
    * read in pieces of 2 MiB, from a device that reads ahead less), "populate-paced" (so too, with nothing read ahead, since
    * what is in flight is bounded), these four with "-touch" at the end (then pages were accessed too, all where some of them
    * stalled: on virtual machines that give memory back to their host, where the first access may), "kernel-copy" (the kernel
-   * copied a byte of each) or "prefetch" (one call read them, then as kernel-copy). Static, never null. */
+   * copied a byte of each), "prefetch" (one call read them, then as kernel-copy) or "cached" (with PREMAP_CACHE_ONLY: they were
+   * in the system's cache). Static, never null. */
   const char *strategy;
   const char *reason; /* why this backing and strategy, or why partial. Static, never null */
   uint64_t queue_ns;  /* from the start until a thread took it */

@@ -36,7 +36,7 @@ int premap__plan_make(premap__plan **made, const premap_options *options) {
   plan->prefault = (uint8_t)read.prefault;
   plan->backing_asked = (uint8_t)read.backing;
   plan->advice = (uint8_t)read.advice;
-  plan->flags = (uint8_t)read.flags;
+  plan->flags = read.flags;
   plan->priority = (int8_t)read.priority;
   plan->deadline_ns = read.deadline_ms * UINT64_C(1000000);
   plan->chunk_size = read.chunk_size;
@@ -331,7 +331,7 @@ int premap__file_result(const premap__file *file, premap__state state, premap_re
   if (state != PREMAP__READY)
     return premap__file_code(file, state);
   if (region != NULL)
-    *region = (premap_region){file->data, premap__file_size(file)};
+    *region = (premap_region){file->data, premap__file_is_cache_only(file) ? 0 : premap__file_size(file)};
   return file->partial ? PREMAP_PARTIAL : 0;
 }
 
@@ -386,7 +386,8 @@ static void describe_finished(const premap__file *file, premap_file_info *info) 
   info->present = is_present && file->code == 0 ? atomic_load_explicit(&file->done, memory_order_relaxed) : 0;
   info->assisted = file->assisted;
   info->partial = file->partial;
-  info->backing = file->backing;
+  bool is_here = file->code != 0 || !premap__file_is_cache_only(file);
+  info->backing = is_here ? file->backing : PREMAP_BACKING_AUTO;
   info->strategy = premap__strategy_name(file->strategy, file->touched);
   info->reason = premap__reason_text(file->reason);
 }

@@ -11,7 +11,8 @@
 static bool may_be_inline(const premap__plan *plan) {
   bool by_choice = plan->backing_asked == PREMAP_BACKING_AUTO && plan->mode != PREMAP_READ_WRITE &&
                    plan->prefault == PREMAP_PREFAULT_POPULATE && plan->advice == PREMAP_ADVICE_NORMAL;
-  return (plan->flags & (PREMAP_INLINE_IF_CACHED | PREMAP_LOCK)) == PREMAP_INLINE_IF_CACHED && plan->pause_us == 0 &&
+  const uint32_t looked_at = PREMAP_INLINE_IF_CACHED | PREMAP_LOCK | PREMAP_CACHE_ONLY;
+  return (plan->flags & looked_at) == PREMAP_INLINE_IF_CACHED && plan->pause_us == 0 &&
          (by_choice || plan->backing_asked == PREMAP_BACKING_COPIED);
 }
 

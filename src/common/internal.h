@@ -35,13 +35,15 @@ typedef enum premap__state {
   XX(POPULATE_PACED, "populate-paced")                                                                                         \
   XX(FAULT_AROUND, "fault-around")                                                                                             \
   XX(PREFETCH, "prefetch")                                                                                                     \
-  XX(KERNEL_COPY, "kernel-copy")
+  XX(KERNEL_COPY, "kernel-copy")                                                                                               \
+  XX(CACHED, "cached")
 
 #define PREMAP__REASON_MAP(XX)                                                                                                 \
   XX(NONE, "")                                                                                                                 \
   XX(ASKED, "as asked")                                                                                                        \
   XX(SMALL, "small enough to copy")                                                                                            \
   XX(INLINE, "already in memory, so read at the start")                                                                        \
+  XX(CACHED, "already in memory")                                                                                              \
   XX(MANY_COPIES, "copies hold much memory already, so mapped")                                                                \
   XX(LARGE, "too large to copy")                                                                                               \
   XX(LITTLE_AHEAD, "too large to copy, on a device that reads ahead little")                                                   \
@@ -83,11 +85,11 @@ typedef struct premap__plan {
   premap_loader *loader; /* with a reference of ours */
   premap_group *group;   /* with a reference of ours; null: the file is in none */
   uint32_t pause_us;
+  uint32_t flags;
   uint8_t mode;
   uint8_t prefault;
   uint8_t backing_asked;
   uint8_t advice;
-  uint8_t flags;
   bool from_descriptor;      /* by premap_open_fd: the path is its name in messages */
   int8_t priority;           /* of files that are made */
   uint64_t deadline_ns;      /* of files that are made, from their start on; 0: none */
@@ -214,6 +216,10 @@ void premap__file_destroy(premap__file *file);
 /* The code by which the file failed, 0 otherwise, given its state. */
 int premap__file_code(const premap__file *file, premap__state state);
 /* Bytes of the region, once the file was measured. */
+static inline bool premap__file_is_cache_only(const premap__file *file) {
+  return (file->plan->flags & PREMAP_CACHE_ONLY) != 0;
+}
+
 static inline size_t premap__file_size(const premap__file *file) {
   return (size_t)atomic_load_explicit(&file->total, memory_order_relaxed);
 }

@@ -8,7 +8,7 @@
 
 #define FLAGS                                                                                                                  \
   (PREMAP_NOFOLLOW | PREMAP_BENEATH | PREMAP_KEEP_OPEN | PREMAP_LOCK | PREMAP_GENTLE | PREMAP_WAIT_FOR_MEMORY |                \
-   PREMAP_INLINE_IF_CACHED | PREMAP_KNOWN_REGULAR)
+   PREMAP_INLINE_IF_CACHED | PREMAP_KNOWN_REGULAR | PREMAP_CACHE_ONLY)
 
 /* The structure only grows at its end. An older caller's is filled up with defaults; a newer caller's may set nothing that this
  * library does not know. */
@@ -33,6 +33,13 @@ static bool values_are_known(const premap_options *options) {
          (options->chunk_size == 0 || options->chunk_size >= PREMAP_CHUNK_SIZE_MIN);
 }
 
+/* What is not kept here can neither be written to nor locked, and all of it has to come in. */
+static bool goes_with_cache_only(const premap_options *options) {
+  return options->mode == PREMAP_READ_ONLY && options->prefault == PREMAP_PREFAULT_POPULATE &&
+         options->backing == PREMAP_BACKING_AUTO && options->advice == PREMAP_ADVICE_NORMAL &&
+         (options->flags & PREMAP_LOCK) == 0;
+}
+
 void premap__copy_sized(void *to, size_t size, const void *from, size_t known) {
   /* A newer caller's structure may be larger: what this library does not know is zero. */
   if (size > known)
@@ -53,6 +60,8 @@ int premap__options_read(premap_options *to, const premap_options *options) {
   if (to->callback != NULL && to->queue != NULL)
     return PREMAP_EINVAL;
   if (to->backing == PREMAP_BACKING_COPIED && (to->mode == PREMAP_READ_WRITE || to->advice != PREMAP_ADVICE_NORMAL))
+    return PREMAP_EINVAL;
+  if ((to->flags & PREMAP_CACHE_ONLY) != 0 && !goes_with_cache_only(to))
     return PREMAP_EINVAL;
   if (to->chunk_size == 0)
     to->chunk_size = PREMAP_CHUNK_SIZE_DEFAULT;

@@ -27,7 +27,7 @@ static int borrow(premap_file handle, uint64_t offset, uint64_t length, range *f
   if (file == NULL)
     return code;
   premap__state state = premap__registry_state(file);
-  size_t size = state == PREMAP__READY ? premap__file_size(file) : 0;
+  size_t size = state == PREMAP__READY && !premap__file_is_cache_only(file) ? premap__file_size(file) : 0;
   if (state < PREMAP__READY)
     code = PREMAP_EAGAIN;
   else if (state > PREMAP__READY)

@@ -209,6 +209,41 @@ static premap__status copy_unsized(premap__file *file) {
   return status;
 }
 
+/* ---- The system's cache only */
+
+/* Unknown counts as no. */
+static bool is_cached(const premap__file *file, size_t size) {
+  uint64_t cached = 0;
+  return premap__os_resident(file->descriptor, file->plan->offset, size, NULL, &cached).code == 0 && cached >= size;
+}
+
+/* What is in memory takes none. */
+static void note_cached(premap__file *file, size_t size) {
+  file->backing = PREMAP_BACKING_MAPPED;
+  file->strategy = PREMAP__STRATEGY_CACHED;
+  file->reason = PREMAP__REASON_CACHED;
+  file->data = nothing;
+  premap__budget_hold_resident(file, size);
+  premap__file_add_done(file, size);
+}
+
+static void drop_pages(premap__file *file);
+
+/* Of a copy the budget has to learn that it is the file's own pages now. One of a file without a size, as in procfs, was never
+ * in the cache. */
+static void leave_in_cache(premap__file *file) {
+  drop_pages(file);
+  file->data = nothing;
+  if (file->backing != PREMAP_BACKING_COPIED)
+    return;
+  if (file->is_copying)
+    premap__budget_copied(file);
+  premap__budget_give_back(file, UINT64_MAX);
+  file->backing = PREMAP_BACKING_MAPPED;
+  if (file->identity.size > 0)
+    premap__budget_hold_resident(file, premap__file_size(file));
+}
+
 /* ---- Mapping */
 
 /* A cut within the last page leaves zeros there, which no populating notices. */
@@ -291,6 +326,10 @@ static premap__status measure(premap__file *file, uint64_t *size) {
 }
 
 static premap__status map_or_copy(premap__file *file, size_t size) {
+  if (premap__file_is_cache_only(file) && is_cached(file, size)) {
+    note_cached(file, size);
+    return well;
+  }
   if (file->plan->backing_asked == PREMAP_BACKING_COPIED)
     return copy(file, PREMAP__REASON_ASKED);
   if (file->plan->backing_asked == PREMAP_BACKING_MAPPED)
@@ -355,6 +394,10 @@ static premap__status begin(premap__file *file) {
 static premap__status prepare_use(premap__file *file) {
   if (premap__file_size(file) == 0)
     return well;
+  if (premap__file_is_cache_only(file)) {
+    leave_in_cache(file);
+    return well;
+  }
   if (file->plan->advice != PREMAP_ADVICE_NORMAL && file->backing == PREMAP_BACKING_MAPPED) {
     file->step = PREMAP_STEP_POPULATE;
     premap__status status = premap__advise(file, 0, premap__file_size(file), (premap_advice)file->plan->advice);
@@ -487,7 +530,7 @@ void premap__worker_abandon(premap__file *file) {
     premap__worker_drop_region(file);
 }
 
-void premap__worker_drop_region(premap__file *file) {
+static void drop_pages(premap__file *file) {
   size_t size = file->base_size;
   void *data = file->data;
   void *base = size > 0 ? (unsigned char *)data - file->base_before : NULL;
@@ -503,6 +546,10 @@ void premap__worker_drop_region(premap__file *file) {
     premap__block block = {.data = data, .base = base, .base_size = size, .kind = file->block};
     premap__block_free(file->plan, &block);
   }
+}
+
+void premap__worker_drop_region(premap__file *file) {
+  drop_pages(file);
   if (file->held > 0)
     premap__budget_give_back(file, UINT64_MAX);
 }
