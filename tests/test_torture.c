@@ -43,6 +43,8 @@ static premap__status failed(void) {
 /* The code with which the next open fails; 0: it does not. */
 static _Atomic int fails_once;
 
+static atomic_bool was_empty; /* when it was opened next */
+
 /* What the next open does not find, since it is given back only while it looks: a descriptor. 0: nothing. */
 static _Atomic premap_file given_back_late;
 static _Atomic int lacks; /* as that open calls it */
@@ -58,7 +60,10 @@ premap__status __wrap_premap__os_open(const premap__os_how *how, premap__os_file
   int once = atomic_exchange(&fails_once, 0);
   if (once != 0)
     return (premap__status){once, 24};
-  return fails_now() ? failed() : __real_premap__os_open(how, file, identity);
+  premap__status status = fails_now() ? failed() : __real_premap__os_open(how, file, identity);
+  if (atomic_exchange(&was_empty, false))
+    identity->size = 0;
+  return status;
 }
 
 WRAP(duplicate, (intptr_t descriptor, bool writable, premap__os_file *file), (descriptor, writable, file))
@@ -385,6 +390,20 @@ Test(torture, what_is_given_back_meanwhile,
     cr_expect_eq(premap_close(file), 0);
   }
   cr_expect_eq(premap_close(runs), 0);
+}
+
+Test(torture, what_is_written_to_after_the_open,
+     .description = "an empty file that has a size by then is not one that has none") {
+  for (uint32_t backing = PREMAP_BACKING_MAPPED; backing <= PREMAP_BACKING_COPIED; backing++) {
+    premap_options options = options_with(PREMAP_PREFAULT_POPULATE, (premap_backing)backing, PREMAP_READ_ONLY);
+    premap_region region = {NULL, 0};
+    atomic_store(&was_empty, true);
+    premap_file file = premap_load(small.text, &options, &region);
+    cr_assert_gt(file, 0, "%s", premap_err_name((int)file));
+    cr_expect_gt(region.size, 0);
+    cr_expect_eq(info_of(file).backing, backing);
+    cr_expect_eq(premap_close(file), 0);
+  }
 }
 
 /* ---- What waits to be unmapped */

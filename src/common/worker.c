@@ -349,7 +349,8 @@ static premap__status map_or_copy(premap__file *file, size_t size) {
   return map(file, size, grant == PREMAP__GRANT_MANY_COPIES ? PREMAP__REASON_MANY_COPIES : PREMAP__REASON_BUDGET);
 }
 
-/* A mapping asked of a file that reports no size: well if it is empty, but data that only reading shows cannot be mapped. */
+/* A mapping asked of a file that reports no size: well if it is empty, or was a moment ago; but data that only reading shows
+ * cannot be mapped. */
 static premap__status refuse_unsized(premap__file *file) {
   unsigned char byte;
   size_t got = 0;
@@ -357,7 +358,9 @@ static premap__status refuse_unsized(premap__file *file) {
   if (would_wait(file))
     return failure(PREMAP_EAGAIN);
   premap__status status = premap__os_read(file->descriptor, &byte, 1, 0, &got);
-  return status.code == 0 && got > 0 ? failure(PREMAP_ENODEV) : status;
+  if (status.code == 0 && got > 0)
+    status = premap__os_identify(file->descriptor, &file->identity);
+  return status.code == 0 && got > 0 && file->identity.size == 0 ? failure(PREMAP_ENODEV) : status;
 }
 
 /* Up to where the bytes come in, chunk by chunk. */
