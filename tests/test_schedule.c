@@ -181,6 +181,20 @@ Test(schedule, the_urgent_interrupt,
   close_all(slow, 2);
 }
 
+Test(schedule, a_part_comes_first, .description = "of a file that loads, by a second handle with a higher priority") {
+  set_pool_size("1");
+  premap_file whole = open_slow(NULL);
+  premap_options options = PREMAP_OPTIONS_INIT;
+  options.offset = SLOW_SIZE - 100000;
+  options.length = 70000;
+  premap_region region = {NULL, 0};
+  premap_file part = premap_open(path_of("slow0").text, &options);
+  cr_expect_eq(premap_wait(part, minute_ms, &region), 0);
+  cr_expect(region.size == 70000 && pattern_equals(region.data, region.size, 1, SLOW_SIZE - 100000));
+  cr_expect_eq(premap_state(whole), PREMAP_LOADING);
+  close_all((premap_file[]){whole, part}, 2);
+}
+
 Test(schedule, the_interrupted_go_on, .description = "loads that gave way again and again have every byte in the end") {
   set_pool_size("1");
   const premap_backing backings[] = {PREMAP_BACKING_MAPPED, PREMAP_BACKING_COPIED};

@@ -208,7 +208,8 @@ typedef struct premap_options {
    */
   intptr_t beneath;
   /* PREMAP_PRIORITY_MIN to PREMAP_PRIORITY_MAX, usually 0: higher ones are loaded first, and interrupt lower ones between two
-   * chunks. */
+   * chunks. So who needs a part of a large file first opens it twice: as a whole, and that part by offset and length with a
+   * higher priority. */
   int32_t priority;
   /* Milliseconds from the start by which it should be loaded; 0: none. Within one priority the earliest deadline goes first,
    * then the files without. Missing it fails nothing. */
