@@ -194,15 +194,23 @@ path path_of(const char *name) {
 
 /* ---- Files with known bytes */
 
+static uint64_t pattern_word(uint64_t index, uint32_t seed) {
+  uint64_t word = (index + 1 + ((uint64_t)seed << 32)) * UINT64_C(0x9E3779B97F4A7C15);
+  return word ^ word >> 29;
+}
+
+/* Whole words are stored without a call, which valgrind and sanitizers would look into. */
 void pattern_fill(void *to, size_t size, uint32_t seed, uint64_t offset) {
   unsigned char *bytes = to;
   for (size_t i = 0; i < size;) {
     uint64_t at = offset + i;
-    uint64_t word = (at / 8 + 1 + ((uint64_t)seed << 32)) * UINT64_C(0x9E3779B97F4A7C15);
-    word ^= word >> 29;
+    uint64_t word = pattern_word(at / 8, seed);
     size_t skip = (size_t)(at % 8);
     size_t part = size - i < 8 - skip ? size - i : 8 - skip;
-    memcpy(bytes + i, (const unsigned char *)&word + skip, part);
+    if (part == sizeof word)
+      memcpy(bytes + i, &word, sizeof word);
+    else
+      memcpy(bytes + i, (const unsigned char *)&word + skip, part);
     i += part;
   }
 }
