@@ -40,7 +40,8 @@ static int compare(const bench_workload *workload, int rounds) {
   struct turn turns[] = {
       {find(bench_family_read, "read-keep-2"), workload},       {find(bench_family_premap, "premap"), workload},
       {find(bench_family_premap, "premap-regular"), workload},  {find(bench_family_read, "read-2"), workload},
-      {find(bench_family_premap, "premap-in-order"), workload}, {find(bench_family_premap, "premap-next"), workload}};
+      {find(bench_family_premap, "premap-in-order"), workload}, {find(bench_family_premap, "premap-next"), workload},
+      {find(bench_family_premap, "premap-directory"), workload}};
   enum { SIDES = sizeof turns / sizeof turns[0] };
   bench_side sides[SIDES];
   for (size_t i = 0; i < SIDES; i++) {

@@ -100,11 +100,16 @@ static void set_status(bench_case *one, size_t contestant, bench_status status, 
     one->samples[contestant * (size_t)one->rounds + (size_t)round] = (bench_sample){status, code, {0}};
 }
 
+static bool can_load(const bench_contestant *contestant, const bench_workload *workload) {
+  return (contestant->traits & BENCH_MADE_ONLY) == 0 || workload->directory != NULL;
+}
+
 /* Marks those that are absent or show wrong bytes. */
 static void verify(struct settings *settings, const bench_workload *workload, int *verified) {
   for (size_t i = 0; i < settings->chosen_count; i++) {
     const bench_contestant *contestant = settings->chosen[i];
-    verified[i] = contestant->absent != NULL ? 0 : bench_sample_verify(contestant, workload);
+    bool takes_part = contestant->absent == NULL && can_load(contestant, workload);
+    verified[i] = takes_part ? bench_sample_verify(contestant, workload) : 0;
     if (contestant->absent != NULL)
       fprintf(stderr, "  %s is absent: %s\n", contestant->name, contestant->absent);
     if (verified[i] == 0)
@@ -155,7 +160,8 @@ static int run_case(struct settings *settings, const char *name, const bench_wor
   if (one.samples == NULL)
     return -ENOMEM;
   for (size_t i = 0; i < settings->chosen_count; i++) {
-    if ((settings->chosen[i]->traits & BENCH_COLD_ONLY) != 0 && !state->before_each_turn)
+    bool is_cold_only = (settings->chosen[i]->traits & BENCH_COLD_ONLY) != 0;
+    if ((is_cold_only && !state->before_each_turn) || !can_load(settings->chosen[i], workload))
       continue;
     contestants[one.count] = settings->chosen[i];
     if (settings->chosen[i]->absent != NULL)

@@ -5,6 +5,7 @@
 #include <premap/premap.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "contestants.h"
 
@@ -168,6 +169,37 @@ static int load_next(const bench_job *job) {
   return result;
 }
 
+/* By its directory, whose entries tell that they are regular files: the name of each that has ended is its number. */
+static int look_at_named(const bench_job *job, premap_group *group) {
+  premap_completion ended;
+  premap_region region;
+  char name[4096];
+  int result = premap_group_next(group, -1, &ended);
+  if (result == PREMAP_OK)
+    result = ended.result;
+  if (result == PREMAP_OK)
+    result = premap_region_of(ended.file, &region);
+  if (result == PREMAP_OK && premap_path(ended.file, name, sizeof name) < 0)
+    result = PREMAP_EBADF;
+  if (result == PREMAP_OK)
+    result = visit(job, strtoul(strrchr(name, '/') + 1, NULL, 10), &region);
+  if (result == PREMAP_OK)
+    result = premap_close(ended.file);
+  return result;
+}
+
+static int load_directory(const bench_job *job) {
+  premap_group *group = NULL;
+  int result = premap_group_create(&group, NULL);
+  if (result == PREMAP_OK)
+    result = premap_group_start(group);
+  int64_t added = result == PREMAP_OK ? premap_group_add_directory(group, job->workload->directory) : result;
+  for (int64_t i = 0; result == PREMAP_OK && i < added; i++)
+    result = look_at_named(job, group);
+  premap_group_close(group);
+  return added == (int64_t)job->workload->count ? result : added < 0 ? (int)added : PREMAP_ECHANGED;
+}
+
 /* ---- On the calling thread */
 
 static int load_here(const bench_job *job) {
@@ -207,5 +239,10 @@ const bench_contestant bench_family_premap[] = {
     {.name = "premap-advise", .what = "the same, by hints", .load = load_advised, .prepare = prepare},
     {.name = "premap-in-order", .what = "a group; waits for file after file", .load = load_in_order, .prepare = prepare},
     {.name = "premap-next", .what = "a group, in the order of the ends", .load = load_next, .prepare = prepare},
+    {.name = "premap-directory",
+     .what = "a group of the directory, in the order of the ends",
+     .load = load_directory,
+     .prepare = prepare,
+     .traits = BENCH_MADE_ONLY},
     {.name = "premap-load", .what = "premap_load of file after file", .load = load_here, .prepare = prepare},
     {.name = NULL}};

@@ -22,8 +22,8 @@ struct bench_job {
 };
 
 /* LEAVES_IN_CACHE: a command, which shows nothing to this process; verified by asking what is in the cache after it. COLD_ONLY:
- * reads past the cache, so a warm round would be none. */
-enum { BENCH_LEAVES_IN_CACHE = 1, BENCH_COLD_ONLY = 2 };
+ * reads past the cache, so a warm round would be none. MADE_ONLY: takes the workload's directory, which a tree has not. */
+enum { BENCH_LEAVES_IN_CACHE = 1, BENCH_COLD_ONLY = 2, BENCH_MADE_ONLY = 4 };
 
 typedef struct bench_contestant {
   const char *name; /* null: the end of a family */

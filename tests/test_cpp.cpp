@@ -93,6 +93,7 @@ Test(cpp, errors_are_codes, .description = "where one is asked for; it is cleare
   cr_expect(file.state() == premap::load_state::failed && file.is_failed() && !file.is_ready());
   cr_expect(file.error() == PREMAP_ENOENT);
   cr_expect(file.message() == "open '"s + missing.text + "': no such file or directory (ENOENT)");
+  cr_expect(file.path() == missing.text);
   premap::file loaded = premap::load(present.text, {}, error);
   cr_expect(!error && has_pattern(loaded.bytes(error), 100, 1) && !error);
   cr_expect(loaded.state() == premap::load_state::ready && !loaded.is_failed() && loaded.is_ready());

@@ -169,6 +169,28 @@ Test(errors, a_smaller_structure_means_its_fields,
   cr_expect_eq(premap_close(handle), 0);
 }
 
+/* ---- Names */
+
+Test(errors, the_path_is_as_it_was_given, .description = "before and after the end, of any length, cut at capacity") {
+  const char *given = "a\nb/../no such file\xc3\xa4";
+  premap_file handle = premap_create(given, NULL);
+  int length = (int)strlen(given);
+  for (int i = 0; i < 2; i++) {
+    cr_expect_eq(premap_path(handle, NULL, 0), length);
+    for (size_t capacity = 1; capacity <= (size_t)length + 2; capacity++) {
+      char text[64];
+      memset(text, '#', sizeof text);
+      size_t kept = capacity - 1 < (size_t)length ? capacity - 1 : (size_t)length;
+      cr_expect_eq(premap_path(handle, text, capacity), length);
+      cr_expect_arr_eq(text, given, kept);
+      cr_expect_eq(text[kept], '\0');
+      cr_expect_eq(text[capacity], '#');
+    }
+    cr_expect_lt(premap_wait(handle, -1, NULL), 0);
+  }
+  cr_expect_eq(premap_close(handle), 0);
+}
+
 /* ---- Messages */
 
 Test(errors, the_message_names_path_step_and_cause, .description = "the exact sentence of a missing file") {

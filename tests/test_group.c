@@ -438,6 +438,11 @@ Test(group, a_directory_is_its_files, .description = "and those of the directori
     premap_region region;
     cr_expect_eq(premap_region_of(ended.file, &region), 0);
     cr_expect(pattern_equals(region.data, region.size, (uint32_t)(region.size / 100), 0));
+    const char *names[] = {"tree/one", "tree/inner/two", "tree/inner/.three"};
+    char name[PATH_CAPACITY];
+    cr_assert(region.size >= 100 && region.size <= 300);
+    cr_expect_eq(premap_path(ended.file, name, sizeof name), (int)strlen(name));
+    cr_expect_str_eq(name, path_of(names[region.size / 100 - 1]).text);
     sizes += region.size;
   }
   cr_expect_eq(sizes, 600);

@@ -41,6 +41,9 @@ static int call_info(premap_file file) {
 static int call_message(premap_file file) {
   return premap_error_message(file, text, sizeof text);
 }
+static int call_path(premap_file file) {
+  return premap_path(file, text, sizeof text);
+}
 static int call_populate(premap_file file) {
   return premap_populate(file, 0, 0);
 }
@@ -76,6 +79,7 @@ static const struct {
     {"error", premap_error},       {"error_message", call_message}, {"populate", call_populate}, {"advise", call_advise},
     {"lock", call_lock},           {"unlock", call_unlock},         {"flush", call_flush},       {"release", call_release},
     {"resident", call_resident},   {"copy_out", call_copy_out},     {"check", premap_check},
+    {"path", call_path},
 };
 enum { CALLS = sizeof calls / sizeof calls[0] };
 

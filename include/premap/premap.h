@@ -289,6 +289,12 @@ PREMAP_EXPORT int premap_is_failed(premap_file file);
 /* The region of a READY file. PREMAP_EAGAIN: not finished; otherwise the file's error. Never blocks. */
 PREMAP_EXPORT int premap_region_of(premap_file file, premap_region *region);
 
+/* Writes the file's path to buffer, NUL-terminated and cut at capacity bytes: as it was given, of a directory's files with what
+ * premap_group_add_directory was given in front and slashes between; "descriptor N" of premap_open_fd. Byte for byte, so that
+ * what prints it has to see to control characters. Returns the path's full length in bytes without the NUL, or PREMAP_EBADF.
+ * buffer may be null when capacity is 0. */
+PREMAP_EXPORT int premap_path(premap_file file, char *buffer, size_t capacity);
+
 /* Bytes dealt with (read, populated or advised) and bytes in all; total is 0 until the size is known. Either may be null. */
 PREMAP_EXPORT int premap_progress(premap_file file, uint64_t *done, uint64_t *total);
 
@@ -397,7 +403,8 @@ PREMAP_EXPORT int premap_group_create(premap_group **group, const premap_options
  * used until the group is closed, or an error with nothing added: as premap_create, and where it is started as premap_start. */
 PREMAP_EXPORT premap_file premap_group_add(premap_group *group, const char *path);
 
-/* Adds the regular files of a directory and of those in it, in any order; symbolic links in it are not followed. A directory
+/* Adds the regular files of a directory and of those in it, in any order; premap_path tells which is which. Symbolic links in
+ * it are not followed. A directory
  * that cannot be read becomes a FAILED file of the group, and so is counted. Reads the directories on the calling thread, and
  * blocks for that. Returns how many files were added, or an error as premap_group_add (those added before it stay).
  * PREMAP_ENOTSUP with PREMAP_BENEATH. */

@@ -72,17 +72,18 @@ template <class Rep, class Period> constexpr std::int64_t timeout_of(std::chrono
   return wide(duration) < wide(longest) ? std::chrono::ceil<milliseconds>(duration).count() : longest.count();
 }
 
-inline std::string message_of(premap_file file) {
-  int length = premap_error_message(file, nullptr, 0);
+/* What one of these functions writes. It stays the same: a file's path, or why it has failed. */
+inline std::string text_of(premap_file file, int (*write)(premap_file, char *, std::size_t)) {
+  int length = write(file, nullptr, 0);
   std::string text(length > 0 ? static_cast<std::size_t>(length) : 0, '\0');
-  (void)premap_error_message(file, text.data(), text.size() + 1); /* what has failed stays so, with the same text */
+  (void)write(file, text.data(), text.size() + 1);
   return text;
 }
 
 #ifdef __cpp_exceptions
 inline void check(premap_file file, int code, const char *step) {
   if (code < 0)
-    throw premap::error(code, premap_error(file) == code ? message_of(file) : std::string(), step);
+    throw premap::error(code, premap_error(file) == code ? text_of(file, premap_error_message) : std::string(), step);
 }
 #endif
 
@@ -120,7 +121,11 @@ public:
   }
   /* A sentence that names step, file and cause; empty when it has not failed. May throw std::bad_alloc. */
   std::string message() const {
-    return message_of(handle_);
+    return text_of(handle_, premap_error_message);
+  }
+  /* premap_path: what it was opened by. Empty without a valid handle. May throw std::bad_alloc. */
+  std::string path() const {
+    return text_of(handle_, premap_path);
   }
   load_progress progress() const noexcept {
     load_progress progress;

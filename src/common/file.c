@@ -356,6 +356,21 @@ int premap_region_of(premap_file handle, premap_region *region) {
   return code < 0 ? code : 0;
 }
 
+int premap_path(premap_file handle, char *buffer, size_t capacity) {
+  int code;
+  premap__file *file = premap__registry_pin(handle, &code);
+  if (file == NULL)
+    return code;
+  size_t length = strlen(file->path);
+  if (buffer != NULL && capacity > 0) {
+    size_t kept = length < capacity ? length : capacity - 1;
+    memcpy(buffer, file->path, kept);
+    buffer[kept] = '\0';
+  }
+  premap__registry_unpin(file);
+  return (int)length;
+}
+
 int premap_progress(premap_file handle, uint64_t *done, uint64_t *total) {
   int code;
   premap__file *file = premap__registry_pin(handle, &code);
