@@ -198,7 +198,8 @@ typedef struct premap_options {
    * empty. A range that is not in the file makes it FAILED with PREMAP_ERANGE. */
   uint64_t offset;
   uint64_t length;
-  /* Bytes, at least PREMAP_CHUNK_SIZE_MIN; 0: PREMAP_CHUNK_SIZE_DEFAULT. Chunks of mapped files shrink on slow devices. */
+  /* Bytes, at least PREMAP_CHUNK_SIZE_MIN; 0: PREMAP_CHUNK_SIZE_DEFAULT. Chunks of mapped files shrink on slow devices; with 0
+   * they grow to 64 MiB, as long as each takes less than 0.1 ms, of what is in memory in large pages. */
   uint64_t chunk_size;
   /* With PREMAP_BENEATH: a directory's descriptor (Windows: handle), duplicated inside the call and closed when the file
    * completes, so that each unfinished file has one open; a group has one for all its files, until it is closed. The path must
@@ -314,7 +315,7 @@ typedef struct premap_file_info {
   uint32_t backing;      /* PREMAP_BACKING_MAPPED or PREMAP_BACKING_COPIED; with PREMAP_CACHE_ONLY 0 once it is READY */
   /* How the bytes came in: "none", "advise", "read", "fault-around" (single faults, each of which maps what is around it, and
    * proof that no page was left out), "populate" (one call made the pages present), "populate-large" (these two after being
-   * read in pieces of 2 MiB, from a device that reads ahead less), "populate-paced" (so too, with nothing read ahead, since
+   * read in pieces of 2 MiB, where the system would have read smaller ones), "populate-paced" (so too, with nothing read ahead, since
    * what is in flight is bounded), these four with "-touch" at the end (then pages were accessed too, all where some of them
    * stalled: on virtual machines that give memory back to their host, where the first access may), "kernel-copy" (the kernel
    * copied a byte of each), "prefetch" (one call read them, then as kernel-copy) or "cached" (with PREMAP_CACHE_ONLY: they were

@@ -39,7 +39,8 @@ int premap__plan_make(premap__plan **made, const premap_options *options) {
   plan->flags = read.flags;
   plan->priority = (int8_t)read.priority;
   plan->deadline_ns = read.deadline_ms * UINT64_C(1000000);
-  plan->chunk_size = read.chunk_size;
+  plan->chunk_size = read.chunk_size != 0 ? read.chunk_size : PREMAP_CHUNK_SIZE_DEFAULT;
+  plan->chunks_may_grow = read.chunk_size == 0 && read.prefault == PREMAP_PREFAULT_POPULATE && read.pause_us == 0;
   plan->offset = read.offset;
   plan->length = read.length;
   plan->callback = read.callback;

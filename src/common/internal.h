@@ -46,7 +46,7 @@ typedef enum premap__state {
   XX(CACHED, "already in memory")                                                                                              \
   XX(MANY_COPIES, "copies hold much memory already, so mapped")                                                                \
   XX(LARGE, "too large to copy")                                                                                               \
-  XX(LITTLE_AHEAD, "too large to copy, on a device that reads ahead little")                                                   \
+  XX(SMALL_PIECES, "too large to copy, and the system would have read it in small pieces")                                                   \
   XX(WRITABLE, "read-write files are mapped")                                                                                  \
   XX(ADVISED, "advice needs a mapping")                                                                                        \
   XX(NO_ADVICE, "mapped, but the system has no such advice")                                                                   \
@@ -91,6 +91,7 @@ typedef struct premap__plan {
   uint8_t backing_asked;
   uint8_t advice;
   bool from_descriptor;      /* by premap_open_fd: the path is its name in messages */
+  bool chunks_may_grow;      /* beyond chunk_size, of what is in memory */
   int8_t priority;           /* of files that are made */
   uint64_t deadline_ns;      /* of files that are made, from their start on; 0: none */
   premap_callback *callback; /* whom to tell of each end, if anybody */
@@ -129,6 +130,7 @@ typedef struct premap__file {
   bool was_read : 1;   /* a part of it was not in memory */
   bool touched : 1;    /* what was read, after it was made present */
   bool assisted : 1;   /* by a second thread */
+  bool chunks_grow : 1;
   int16_t code;
 
   /* Guarded by the scheduler's lock. Priority is looked at without it between chunks, and so relaxed. */

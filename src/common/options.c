@@ -63,8 +63,6 @@ int premap__options_read(premap_options *to, const premap_options *options) {
     return PREMAP_EINVAL;
   if ((to->flags & PREMAP_CACHE_ONLY) != 0 && !goes_with_cache_only(to))
     return PREMAP_EINVAL;
-  if (to->chunk_size == 0)
-    to->chunk_size = PREMAP_CHUNK_SIZE_DEFAULT;
   if (to->pause_us == PREMAP_PAUSE_AUTO)
     to->pause_us = to->prefault == PREMAP_PREFAULT_ADVISE ? 100 : 0;
   return 0;

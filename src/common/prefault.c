@@ -12,12 +12,14 @@ static const premap__status well = {0, 0};
 
 enum {
   CHUNK_NS = 10 * 1000 * 1000,
-  ASKED_MIN = 256 << 10,      /* of smaller files it is not asked whether they are in memory */
-  ASKED_SIZE = 128 << 10,     /* of each chunk's beginning it is: of small pages the answer takes 7 us a MiB */
-  ASK_SIZE = 128 << 10,       /* of what is asked for, more than a device's limit is cut off: that of most is larger */
-  SHARED_NS = 4 * 1000 * 1000 /* what takes longer is worth a second thread, which has begun after some 50 us */
+  ASKED_MIN = 256 << 10,       /* of smaller files it is not asked whether they are in memory */
+  ASKED_SIZE = 128 << 10,      /* of each chunk's beginning it is: of small pages the answer takes 7 us a MiB */
+  ASK_SIZE = 128 << 10,        /* of what is asked for, more than a device's limit is cut off: that of most is larger */
+  SHARED_NS = 4 * 1000 * 1000, /* what takes longer is worth a second thread, which has begun after some 50 us */
+  QUICK_NS = 100 * 1000        /* a chunk that takes less may be followed by a larger one */
 };
 #define LARGE_PAGE ((uint64_t)2 << 20)
+#define GROWN_MAX ((uint64_t)64 << 20)
 
 /* A larger one is as good as none. */
 static void set_chunk(premap__file *file, uint64_t size) {
@@ -38,14 +40,21 @@ static size_t chunk_at(const premap__file *file, size_t position, uint64_t chunk
   return end - place < left ? (size_t)(end - place) : left;
 }
 
-/* The next chunk's size, after one of these bytes took that long. */
-static uint64_t adapt(const premap__file *file, uint64_t chunk_size, size_t bytes, uint64_t took_ns) {
+/* The next chunk's size, after one of these bytes took that long. In large pages 4 MiB are there after 2 us, most of which is
+ * what lies between two chunks: so these grow as long as they are quick. */
+static uint64_t adapt(premap__file *file, uint64_t chunk_size, size_t bytes, uint64_t took_ns) {
   if (took_ns > CHUNK_NS) {
     uint64_t fitting = bytes / (took_ns / CHUNK_NS + 1);
     return fitting < PREMAP_CHUNK_SIZE_MIN ? PREMAP_CHUNK_SIZE_MIN : fitting;
   }
+  uint64_t usual = file->plan->chunk_size;
+  if (chunk_size > usual && took_ns > QUICK_NS) {
+    file->chunks_grow = false;
+    return usual;
+  }
   uint64_t grown = chunk_size * 2;
-  return took_ns < CHUNK_NS / 4 && grown <= file->plan->chunk_size ? grown : chunk_size;
+  uint64_t limit = file->chunks_grow && took_ns < QUICK_NS ? GROWN_MAX : usual;
+  return took_ns < CHUNK_NS / 4 && grown <= limit ? grown : chunk_size;
 }
 
 /* The page at the offset cannot be had: because the file has become shorter, or because its device failed. */
@@ -108,8 +117,8 @@ static premap__status settle_for_advice(premap__file *file, size_t position) {
 }
 
 /* Before the first chunk that has to be read. What the device reads ahead would be in flight beside what is asked for, up to
- * many MiB: so where that is bounded nothing is read ahead. Else it comes in pieces of 2 MiB where the device's read-ahead is
- * smaller than that. */
+ * many MiB: so where that is bounded nothing is read ahead. Else it comes in pieces of 2 MiB where the system would begin with
+ * smaller ones. */
 static void choose_reading(premap__file *file, size_t position) {
   size_t left = premap__file_size(file) - position;
   uint64_t behind = file->identity.size - file->plan->offset - position;
@@ -120,7 +129,7 @@ static void choose_reading(premap__file *file, size_t position) {
   } else if (left >= LARGE_PAGE && premap__os_read_in_large_pieces(file->descriptor, address, left)) {
     file->strategy = PREMAP__STRATEGY_POPULATE_LARGE;
     if (file->reason == PREMAP__REASON_LARGE)
-      file->reason = PREMAP__REASON_LITTLE_AHEAD;
+      file->reason = PREMAP__REASON_SMALL_PIECES;
   }
 }
 
@@ -250,9 +259,21 @@ static premap__status get_budget(premap__file *file, size_t position, size_t siz
   return well;
 }
 
+/* A chunk that has grown has to be in memory as a whole, and to have room: what has to be read comes in usual ones. */
+static size_t grown_or_usual(const premap__file *file, size_t position, size_t size) {
+  bool is_there = premap__budget_allows(file, size) && resident_bytes(file, position, size) == size;
+  return is_there ? size : chunk_at(file, position, file->plan->chunk_size);
+}
+
 /* Of *size bytes, which become as many as there is room for. *took_ns stays as it is where there is none now. */
 static premap__status bring_in(premap__file *file, size_t position, size_t *size, uint64_t *took_ns) {
   bool populate = file->plan->prefault == PREMAP_PREFAULT_POPULATE;
+  uint64_t asked_ns = 0;
+  if (*size > file->plan->chunk_size) {
+    uint64_t asking = premap__now_ns();
+    *size = grown_or_usual(file, position, *size);
+    asked_ns = premap__now_ns() - asking;
+  }
   uint64_t exempt = file->exempt;
   premap__status status = populate ? get_budget(file, position, *size) : well;
   if (status.code != 0 || file->partial)
@@ -271,7 +292,7 @@ static premap__status bring_in(premap__file *file, size_t position, size_t *size
   uint64_t begin = premap__now_ns();
   status = populate ? populate_chunk(file, position, *size) : advise_chunk(file, position, *size);
   *took_ns = premap__now_ns() - begin;
-  set_chunk(file, adapt(file, chunk_of(file), *size, *took_ns));
+  set_chunk(file, adapt(file, chunk_of(file), *size, *took_ns + asked_ns));
   premap__loader_end_chunk(&flight);
   return status;
 }
@@ -392,13 +413,14 @@ static premap__status bring_in_together(premap__file *file, size_t *position) {
   return join(file, *position, &of.own, &of.assistant_s);
 }
 
-/* After a chunk of so many bytes that took so long, if it is in memory, and enough is left for a hand-off to be worth it. */
+/* After a chunk of so many bytes that took so long, if it is in memory, and enough is left for a hand-off to be worth it. The
+ * first one tells nothing: finding the way to bring it in took time too. */
 static bool may_share(const premap__file *file, size_t position, size_t size, uint64_t took_ns) {
   bool is_plain = file->strategy == PREMAP__STRATEGY_FAULT_AROUND || file->strategy == PREMAP__STRATEGY_POPULATE;
   size_t left = premap__file_size(file) - position;
-  return took_ns > 0 && left / size * took_ns > SHARED_NS && is_plain && !file->was_read && file->exempt == 0 &&
-         file->plan->pause_us == 0 && !premap__loader_is_bounded(file) && !premap__loader_may_interrupt(file) &&
-         premap__assist_is_of_use();
+  return took_ns > 0 && position > size && left / size * took_ns > SHARED_NS && is_plain && !file->was_read &&
+         file->exempt == 0 && file->plan->pause_us == 0 && !premap__loader_is_bounded(file) &&
+         !premap__loader_may_interrupt(file) && premap__assist_is_of_use();
 }
 
 static premap__status bring_all_in(premap__file *file, size_t position) {
@@ -428,6 +450,7 @@ premap__status premap__prefault(premap__file *file) {
   if (position == 0) {
     bool may_lack = file->plan->prefault == PREMAP_PREFAULT_POPULATE && !premap__budget_allows(file, premap__file_size(file));
     file->exempt = may_lack ? resident_bytes(file, 0, premap__file_size(file)) : 0;
+    file->chunks_grow = file->plan->chunks_may_grow && !premap__loader_is_bounded(file);
     set_chunk(file, file->plan->chunk_size);
   }
   return bring_all_in(file, position);
