@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <criterion/hooks.h>
+#include <uv.h>
 
 enum { LIMIT = 64 * MIB, LARGE = 256 * MIB };
 
@@ -97,8 +98,8 @@ static void end(void) {
   if (group.text[0] != '\0') {
     bool left = write_to(&parent, "cgroup.procs", (unsigned long)getpid());
     int removed = rmdir(group.text);
-    for (int i = 0; i < 1000 && removed != 0 && errno == EBUSY; i++) {
-      async_yield();
+    for (int i = 0; i < 60000 && removed != 0 && errno == EBUSY; i++) {
+      uv_sleep(1); /* a thread that was joined is in it for a moment longer */
       removed = rmdir(group.text);
     }
     if (!left || removed != 0)

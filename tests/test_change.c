@@ -208,7 +208,7 @@ static void load_while_changed(racing *all, unsigned index, unsigned round) {
 
 static void race(void *shared, unsigned index) {
   racing *all = shared;
-  for (unsigned round = 0; index > 0 && round < ROUNDS; round++)
+  for (unsigned round = 0; index > 0 && round < rounds_of(ROUNDS); round++)
     load_while_changed(all, index, round);
   if (index > 0) {
     all->readers--;
@@ -232,7 +232,7 @@ static void expect_survival(size_t size) {
   all.readers = READERS;
   run_threads(1 + READERS, race, &all);
   cr_expect_eq(all.unexpected, 0, "%s", premap_err_name(all.unexpected));
-  cr_expect_eq(all.ready + all.changed, ROUNDS * READERS);
+  cr_expect_eq(all.ready + all.changed, rounds_of(ROUNDS) * READERS);
   cr_log_info("%u ready, %u failed", all.ready, all.changed);
 }
 

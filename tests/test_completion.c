@@ -10,7 +10,7 @@
 
 #include <premap/uv.h>
 
-TestSuite(completion, .init = support_begin, .fini = support_end, .timeout = 120);
+TestSuite(completion, .init = support_begin, .fini = support_end, .timeout = SECONDS(120));
 
 static const int64_t minute_ms = 60000;
 
@@ -423,7 +423,7 @@ Test(completion, half_the_pool_is_given_back, .description = "by loads that run 
   do {
     async_yield();
     cr_assert_eq(premap_metrics(NULL, &metrics), 0);
-  } while (metrics.interrupted < POOL - OURS && uv_hrtime() - begin < UINT64_C(60) * 1000 * 1000 * 1000);
+  } while (metrics.interrupted < POOL - OURS && uv_hrtime() - begin < UINT64_C(60) * PREMAP_TEST_SLOWNESS * 1000 * 1000 * 1000);
   cr_expect_eq(metrics.interrupted, POOL - OURS);
   cr_expect_eq(metrics.loading, OURS);
   cr_expect_eq(metrics.interruptions, POOL - OURS, "%llu have given way", (unsigned long long)metrics.interruptions);

@@ -290,7 +290,7 @@ Test(cpp_many, a_full_loader_may_wait, .description = "until there is room, if i
   premap::options options = slow;
   options.loader = loader.get();
   premap::file loading = premap::open(make_file("slow", 2 * PREMAP_CHUNK_SIZE_MIN, 1).text, options); /* takes a second */
-  cr_assert(reaches_state(loading.get(), PREMAP_LOADING));
+  cr_assert(makes_progress(loading.get())); /* or it has ended by now: then there was room */
   path name = make_file("file", 10, 1);
   premap::file queued = premap::open(name.text, {.loader = loader.get()});
   std::error_code error;

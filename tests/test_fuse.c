@@ -421,7 +421,7 @@ Test(fuse, who_waits_for_its_turn_can_be_cancelled,
   cr_assert(reaches_state(waits, PREMAP_LOADING));
   cr_expect_eq(premap_wait(waits, 50, NULL), PREMAP_ETIMEDOUT);
   cr_expect_eq(premap_cancel(waits), 0);
-  cr_expect_eq(premap_loader_close(gentle.loader, 20000), 0);
+  cr_expect_eq(premap_loader_close(gentle.loader, 60000), 0);
   cr_expect_eq(premap_close(waits), 0);
   let_reads_go();
   cr_expect_eq(premap_wait(held, 60000, NULL), 0);
