@@ -89,6 +89,18 @@ int64_t bench_resident(const char *path) {
   return resident;
 }
 
+int bench_use_free_memory(uint64_t bytes) {
+  size_t size = (size_t)bytes, page = (size_t)sysconf(_SC_PAGESIZE);
+  char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED)
+    return -errno;
+  (void)madvise(memory, size, MADV_HUGEPAGE); /* in such pieces it is given back; else in small ones, which takes longer */
+  for (size_t at = 0; at < size; at += page)
+    *(volatile char *)(memory + at) = 1;
+  munmap(memory, size);
+  return 0;
+}
+
 int bench_evict_verified(const char *path, uint64_t size) {
   int error = bench_evict(path);
   if (error != 0)

@@ -22,6 +22,10 @@ double bench_folio_kib(const char *path);
 /* Reads the file in pieces of 1 MiB, front to back: leaves it in the cache as read-ahead brings it in. */
 int bench_read_in(const char *path);
 
+/* Uses so much free memory for a moment. A virtual machine that gives free memory back to its host gets it slowly at the next
+ * use, which would decide between contestants by who comes first. 0 or a negative errno. */
+int bench_use_free_memory(uint64_t bytes);
+
 /* Evicts, and verifies that less than a hundredth is left: 0, BENCH_VOID, or a negative errno. */
 int bench_evict_verified(const char *path, uint64_t size);
 
