@@ -18,10 +18,10 @@ int premap__plan_make(premap__plan **made, const premap_options *options) {
   int code = premap__options_read(&read, options);
   if (code != 0)
     return code;
-  premap__plan *plan = calloc(1, sizeof *plan);
+  premap__plan *plan = malloc(sizeof *plan); /* see premap__file_make */
   if (plan == NULL)
     return PREMAP_ENOMEM;
-  plan->directory = PREMAP__NO_FILE;
+  *plan = (premap__plan){.directory = PREMAP__NO_FILE};
   if ((read.flags & PREMAP_BENEATH) != 0)
     code = premap__os_duplicate_directory(read.beneath, &plan->directory).code;
   if (code != 0) {
@@ -87,15 +87,17 @@ int premap__file_make(premap__file **made, const char *name, premap__plan *plan)
   size_t length = name != NULL ? strlen(name) : 0;
   if (length == 0 || length > UINT16_MAX)
     return length == 0 ? PREMAP_EINVAL : PREMAP_ENAMETOOLONG;
-  premap__file *file = calloc(1, sizeof *file + length + 1);
+  /* Not calloc: glibc's (before 2.41) takes nothing from the thread's own store of what was freed. */
+  premap__file *file = malloc(sizeof *file + length + 1);
   if (file == NULL)
     return PREMAP_ENOMEM;
+  memset(file, 0, sizeof *file);
   int code = premap__note_make(&file->note, plan);
   if (code != 0) {
     free(file);
     return code;
   }
-  memcpy(file->path, name, length);
+  memcpy(file->path, name, length + 1);
   file->plan = plan;
   file->is_known_regular = (plan->flags & PREMAP_KNOWN_REGULAR) != 0;
   file->descriptor = PREMAP__NO_FILE;

@@ -186,8 +186,7 @@ static int prepare_start_locked(premap__file *file, const premap__patience *pati
   return code;
 }
 
-static void note_start_locked(premap__file *file) {
-  uint64_t now = premap__now_ns();
+static void note_start_locked(premap__file *file, uint64_t now) {
   uint64_t before = 0;
   if (!atomic_compare_exchange_strong_explicit(&file->queue_span, &before, now, memory_order_relaxed, memory_order_relaxed)) {
     atomic_store_explicit(&file->queue_span, PREMAP__MEASURED, memory_order_relaxed);
@@ -202,7 +201,7 @@ static int submit_locked(premap__file *file, const premap__patience *patience) {
   if (premap__file_was_started(file))
     return 0;
   if (!may_start(file)) { /* cancelled, or a waiting thread has it */
-    note_start_locked(file);
+    note_start_locked(file, premap__now_ns());
     return premap__note_start(file);
   }
   int code = prepare_start_locked(file, patience);
@@ -212,7 +211,7 @@ static int submit_locked(premap__file *file, const premap__patience *patience) {
     premap__registry_unpin(file);
     if (premap__file_was_started(file))
       return 0;
-    note_start_locked(file);
+    note_start_locked(file, premap__now_ns());
     return premap__note_start(file);
   }
   code = premap__note_start(file);
@@ -220,7 +219,7 @@ static int submit_locked(premap__file *file, const premap__patience *patience) {
     premap__registry_unpin(file);
     return code;
   }
-  note_start_locked(file);
+  note_start_locked(file, premap__now_ns());
   /* Where there is a callback, that does it. */
   if (file->plan->loader->host != NULL && file->plan->callback == NULL)
     file->is_known_to_host = premap__host_started(file->plan->loader->host);
@@ -267,14 +266,15 @@ int premap__loader_help(premap__file *file) {
   const premap_loader *loader = file->plan->loader;
   bool has_room = premap__place_is_aside(file) || premap__place_begun(loader) < loader->limits.open_files;
   int code = loader->is_closed ? PREMAP_ECANCELED : 0;
+  uint64_t now = premap__now_ns();
   if (code == 0 && has_room && !premap__file_was_started(file)) {
     code = premap__note_start(file);
     if (code == 0)
-      note_start_locked(file);
+      note_start_locked(file, now);
   }
   bool was_ours = premap__place_is_aside(file) || file->place == PREMAP__QUEUED;
   bool helps = code == 0 && has_room &&
-               (premap__place_is_aside(file) ? premap__worker_is_wanted(file) : premap__worker_claim(file, premap__now_ns()));
+               (premap__place_is_aside(file) ? premap__worker_is_wanted(file) : premap__worker_claim(file, now));
   if (helps) {
     file->is_helped = true;
     premap__place_move(file, PREMAP__HELPED);
@@ -293,8 +293,9 @@ bool premap__loader_begin_here(premap__file *file) {
   bool begins = !file->plan->loader->is_closed && !premap__pool_is_stopping_locked() && !premap__file_was_started(file) &&
                 may_start(file) && premap__note_start(file) == 0;
   if (begins) {
-    note_start_locked(file);
-    begins = premap__worker_claim(file, premap__now_ns()); /* or it was cancelled right now */
+    uint64_t now = premap__now_ns();
+    note_start_locked(file, now);
+    begins = premap__worker_claim(file, now); /* or it was cancelled right now */
   }
   if (begins) {
     file->is_helped = true;
