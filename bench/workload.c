@@ -207,7 +207,7 @@ int bench_workload_make_cold(const bench_workload *workload) {
     error = resident_share(workload, &resident);
   if (error == 0 && resident * 100 >= workload->bytes)
     return BENCH_VOID;
-  return error == 0 ? bench_use_free_memory(workload->bytes + workload->bytes / 4) : error;
+  return error;
 }
 
 static int read_in_missing(const bench_workload *workload) {

@@ -35,12 +35,14 @@ ready" is the part until a single file's bytes were there to be read. Contestant
 Each number is the median of the rounds with its quartiles, and a ratio is the median of the rounds' ratios: below 1 premap takes less.
 The checksum of every byte was compared beforehand; a contestant with wrong bytes has failed. Names of workloads: size of each file
 (100,000 of 4 KiB, 20,000 of 16 KiB, 5,000 of 64 KiB, 2,000 of 256 KiB, 500 of 1 MiB, 64 of 16 MiB, one of 1 GiB, one of 4 GiB), and tree
-for the files of the directories named above. States: cold (less than 1 % in the page cache, verified), warm, and pages-SIZE (warm, in large
+for the files of the directories named above. States: cold (less than 1 % in the page cache, verified, and free memory just used), warm, and pages-SIZE (warm, in large
 pages of that size). Faults are minor ones, then major ones. `direct` reads past the page cache, as the device's limit; the commands
 `premap-command` and `vmtouch` leave the bytes in the page cache only, so they do less than the others. Of `touch64k` some pages may not be
 present when it is ready.
 
 ## Aims
+
+Where one is not reached, ARCHITECTURE.md tells what the limit is.
 
 END
   goals_table
