@@ -402,7 +402,7 @@ Test(linux_only, little_read_ahead_is_made_up_for, .description = "by pieces of 
   premap_region region;
   premap_file handle = premap_load(file.text, NULL, &region);
   cr_expect_str_eq(info_of(handle).strategy, cold("populate-large"));
-  cr_expect_str_eq(info_of(handle).reason, "too large to copy, and the system would have read it in small pieces");
+  cr_expect_str_eq(info_of(handle).reason, "too large to copy, and the system would have used small pages");
   cr_expect(region.size == SIZE && pattern_equals(region.data, SIZE, 1, 0));
   cr_expect_eq(premap_close(handle), 0);
   handle = premap_load(file.text, NULL, NULL);
@@ -475,7 +475,7 @@ Test(linux_only, what_is_bounded_comes_in_few_reads,
 }
 
 Test(linux_only, much_read_ahead_is_left_alone,
-     .description = "of a file that is long enough for it to grow; a shorter one comes in pieces of 2 MiB") {
+     .description = "of what is long enough for it to grow; less comes in pieces of 2 MiB") {
   path folder = path_of("device");
   path file = make_cold_file(folder, 4096, 40 * MIB);
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);

@@ -78,8 +78,39 @@ WRAP(lock, (void *address, size_t size), (address, size))
 WRAP(flush, (premap__os_file file, void *address, size_t size), (file, address, size))
 WRAP(release, (premap__os_file file, uint64_t offset, void *address, size_t size), (file, offset, address, size))
 WRAP(copy_out, (void *buffer, const void *address, size_t size), (buffer, address, size))
-WRAP(resident, (premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes),
-     (file, offset, size, mapped, bytes))
+
+/* A file in large pages: so many bytes of it are in memory at a time, and all that is asked for is present at once. The largest
+ * chunk is noted; the first that has grown may seem slow, and then the largest after it is noted too. */
+static struct {
+  bool is_there;
+  uint64_t slow_ns; /* 0: none seems so */
+  size_t resident_max;
+  size_t largest;
+  size_t largest_after;
+} large_pages;
+
+premap__status __real_premap__os_resident(premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes);
+premap__status __wrap_premap__os_resident(premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes);
+premap__status __wrap_premap__os_resident(premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes) {
+  if (!large_pages.is_there)
+    return fails_now() ? failed() : __real_premap__os_resident(file, offset, size, mapped, bytes);
+  *bytes = size <= large_pages.resident_max ? size : 0;
+  return (premap__status){0, 0};
+}
+
+static premap__status populate_large_pages(size_t size, size_t *done, premap__os_way *way) {
+  uint64_t begin = uv_hrtime();
+  if (large_pages.slow_ns > 0 && large_pages.largest > PREMAP_CHUNK_SIZE_DEFAULT) {
+    large_pages.largest_after = size > large_pages.largest_after ? size : large_pages.largest_after;
+  } else if (size > large_pages.largest) {
+    large_pages.largest = size;
+    while (size > PREMAP_CHUNK_SIZE_DEFAULT && uv_hrtime() - begin < large_pages.slow_ns)
+      ;
+  }
+  *done = size;
+  *way = PREMAP__WAY_POPULATE;
+  return (premap__status){0, 0};
+}
 
 /* So for one that returns whether it did. */
 #define WRAP_BOOL(name, parameters, arguments)                                                                                 \
@@ -132,6 +163,8 @@ premap__status __real_premap__os_populate(void *address, size_t size, size_t *do
 premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
 premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way) {
   *done = 0;
+  if (large_pages.is_there)
+    return populate_large_pages(size, done, way);
   if (refuses_to_populate)
     return (premap__status){PREMAP_ENOSYS, 0};
   if (fails_now())
@@ -476,6 +509,51 @@ Test(torture, memory_that_is_being_unmapped_is_waited_for, .description = "by a 
   cr_expect_eq(premap_loader_close(options.loader, 60000), 0);
   uv_sem_destroy(&unmapping.has_begun);
   uv_sem_destroy(&unmapping.may_end);
+}
+
+/* ---- Chunks that grow */
+
+static void load_in_large_pages(const char *name, const premap_options *options) {
+  large_pages.largest = large_pages.largest_after = 0;
+  premap_file file = premap_load(name, options, NULL);
+  cr_assert_gt(file, 0);
+  cr_expect_eq(premap_close(file), 0);
+}
+
+/* What another program interrupts is not quick: so it is tried again. */
+static size_t largest_of_some(const char *name, const premap_options *options, size_t wanted) {
+  large_pages.largest = 0;
+  for (int try = 0; try < 1000 && large_pages.largest != wanted; try++)
+    load_in_large_pages(name, options);
+  return large_pages.largest;
+}
+
+Test(torture, chunks_of_large_pages_grow,
+     .description = "to 64 MiB, while they are quick and in memory as a whole; not where the caller wants otherwise") {
+  path name = path_of("file");
+  cr_assert_eq(make_sparse(name.text), 0);
+  cr_assert_eq(set_size(name.text, 256 * MIB), 0);
+  large_pages.is_there = true;
+  large_pages.resident_max = SIZE_MAX;
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  cr_expect_eq(largest_of_some(name.text, &options, 64 * MIB), 64 * MIB);
+  for (int i = 0; i < 2; i++) {
+    large_pages.slow_ns = i == 0 ? 120 * 1000 : 15 * 1000 * 1000;
+    cr_expect_eq(largest_of_some(name.text, &options, 8 * MIB), 8 * MIB);
+    cr_expect_eq(large_pages.largest_after, PREMAP_CHUNK_SIZE_DEFAULT, "after a slow one they are as before");
+  }
+  large_pages.slow_ns = 0;
+
+  for (int i = 0; i < 4; i++) {
+    premap_options other = options;
+    large_pages.resident_max = i == 0 ? PREMAP_CHUNK_SIZE_DEFAULT : SIZE_MAX;
+    other.chunk_size = i == 1 ? PREMAP_CHUNK_SIZE_DEFAULT : 0;
+    other.pause_us = i == 2 ? 1 : 0;
+    other.flags = i == 3 ? PREMAP_GENTLE : 0;
+    load_in_large_pages(name.text, &other);
+    cr_expect(large_pages.largest > 0 && large_pages.largest <= PREMAP_CHUNK_SIZE_DEFAULT, "%d: %zu", i, large_pages.largest);
+  }
+  large_pages.is_there = false;
 }
 
 /* ---- A load by two threads */

@@ -315,11 +315,11 @@ typedef struct premap_file_info {
   uint32_t backing;      /* PREMAP_BACKING_MAPPED or PREMAP_BACKING_COPIED; with PREMAP_CACHE_ONLY 0 once it is READY */
   /* How the bytes came in: "none", "advise", "read", "fault-around" (single faults, each of which maps what is around it, and
    * proof that no page was left out), "populate" (one call made the pages present), "populate-large" (these two after being
-   * read in pieces of 2 MiB, where the system would have read smaller ones), "populate-paced" (so too, with nothing read ahead, since
-   * what is in flight is bounded), these four with "-touch" at the end (then pages were accessed too, all where some of them
-   * stalled: on virtual machines that give memory back to their host, where the first access may), "kernel-copy" (the kernel
-   * copied a byte of each), "prefetch" (one call read them, then as kernel-copy) or "cached" (with PREMAP_CACHE_ONLY: they were
-   * in the system's cache). Static, never null. */
+   * read in pieces of 2 MiB, where the system would have used small pages), "populate-paced" (so too, with nothing read ahead,
+   * since what is in flight is bounded), these four with "-touch" at the end (then pages were accessed too, all where some of
+   * them stalled: on virtual machines that give memory back to their host, where the first access may), "kernel-copy" (the
+   * kernel copied a byte of each), "prefetch" (one call read them, then as kernel-copy) or "cached" (with PREMAP_CACHE_ONLY:
+   * they were in the system's cache). Static, never null. */
   const char *strategy;
   const char *reason; /* why this backing and strategy, or why partial. Static, never null */
   uint64_t queue_ns;  /* from the start until a thread took it */
@@ -539,7 +539,8 @@ PREMAP_EXPORT const char *premap_err_name(int code);
 PREMAP_EXPORT int premap_populate(premap_file file, uint64_t offset, uint64_t length);
 
 /* Tells the system how the range will be read. PREMAP_ENOTSUP for copied files. PREMAP_ENOSYS: the system has no such hint;
- * Windows knows only NORMAL and WILL_NEED, the latter since Windows 8. */
+ * Windows knows only NORMAL and WILL_NEED, the latter since Windows 8. On Linux what was loaded as "populate-large" is still
+ * read in large pieces after RANDOM; premap_options.advice keeps from that. */
 PREMAP_EXPORT int premap_advise(premap_file file, uint64_t offset, uint64_t length, premap_advice advice);
 
 /* Keeps the range's pages in memory until premap_unlock or the last close. Populate first: pages not present are locked when

@@ -46,7 +46,7 @@ typedef enum premap__state {
   XX(CACHED, "already in memory")                                                                                              \
   XX(MANY_COPIES, "copies hold much memory already, so mapped")                                                                \
   XX(LARGE, "too large to copy")                                                                                               \
-  XX(SMALL_PIECES, "too large to copy, and the system would have read it in small pieces")                                                   \
+  XX(SMALL_PAGES, "too large to copy, and the system would have used small pages")                                             \
   XX(WRITABLE, "read-write files are mapped")                                                                                  \
   XX(ADVISED, "advice needs a mapping")                                                                                        \
   XX(NO_ADVICE, "mapped, but the system has no such advice")                                                                   \

@@ -152,8 +152,8 @@ premap__status premap__os_touch(void *address, size_t size, size_t *done);
 bool premap__os_read_as_asked(void *address, size_t size);
 /* The same of reads from a file that nobody else has opened so. No more than a hint. */
 void premap__os_read_file_as_asked(premap__os_file file);
-/* Of a mapped range that is not in memory: has the system read it in pieces of 2 MiB, where most of it would come in smaller ones
- * (size is what is left of the file). True: it was asked to. */
+/* Of a mapped range that is not in memory: has the system read it in pieces of 2 MiB, where most of so many bytes would come in
+ * small pages. True: it was asked to. */
 bool premap__os_read_in_large_pieces(premap__os_file file, void *address, size_t size);
 
 /* Copies mapped memory through the kernel (PREMAP_ENOSYS: it refuses to), which fails with PREMAP_EFAULT at a page that cannot

@@ -43,15 +43,17 @@ static size_t chunk_at(const premap__file *file, size_t position, uint64_t chunk
 /* The next chunk's size, after one of these bytes took that long. In large pages 4 MiB are there after 2 us, most of which is
  * what lies between two chunks: so these grow as long as they are quick. */
 static uint64_t adapt(premap__file *file, uint64_t chunk_size, size_t bytes, uint64_t took_ns) {
+  uint64_t usual = file->plan->chunk_size;
+  if (file->was_read || (chunk_size > usual && took_ns > QUICK_NS))
+    file->chunks_grow = false;
   if (took_ns > CHUNK_NS) {
     uint64_t fitting = bytes / (took_ns / CHUNK_NS + 1);
+    if (fitting > usual)
+      fitting = usual;
     return fitting < PREMAP_CHUNK_SIZE_MIN ? PREMAP_CHUNK_SIZE_MIN : fitting;
   }
-  uint64_t usual = file->plan->chunk_size;
-  if (chunk_size > usual && took_ns > QUICK_NS) {
-    file->chunks_grow = false;
+  if (chunk_size > usual && !file->chunks_grow)
     return usual;
-  }
   uint64_t grown = chunk_size * 2;
   uint64_t limit = file->chunks_grow && took_ns < QUICK_NS ? GROWN_MAX : usual;
   return took_ns < CHUNK_NS / 4 && grown <= limit ? grown : chunk_size;
@@ -117,8 +119,8 @@ static premap__status settle_for_advice(premap__file *file, size_t position) {
 }
 
 /* Before the first chunk that has to be read. What the device reads ahead would be in flight beside what is asked for, up to
- * many MiB: so where that is bounded nothing is read ahead. Else it comes in pieces of 2 MiB where the system would begin with
- * smaller ones. */
+ * many MiB: so where that is bounded nothing is read ahead. Else it comes in pieces of 2 MiB where the system would use smaller
+ * pages, unless it will be read at random: that advice would not be heard any more. */
 static void choose_reading(premap__file *file, size_t position) {
   size_t left = premap__file_size(file) - position;
   uint64_t behind = file->identity.size - file->plan->offset - position;
@@ -126,10 +128,11 @@ static void choose_reading(premap__file *file, size_t position) {
   if (premap__loader_is_bounded(file)) {
     if (behind > PREMAP__PACED_PIECE && premap__os_read_as_asked(address, left))
       file->strategy = PREMAP__STRATEGY_POPULATE_PACED;
-  } else if (left >= LARGE_PAGE && premap__os_read_in_large_pieces(file->descriptor, address, left)) {
+  } else if (left >= LARGE_PAGE && file->plan->advice != PREMAP_ADVICE_RANDOM &&
+             premap__os_read_in_large_pieces(file->descriptor, address, left)) {
     file->strategy = PREMAP__STRATEGY_POPULATE_LARGE;
     if (file->reason == PREMAP__REASON_LARGE)
-      file->reason = PREMAP__REASON_SMALL_PIECES;
+      file->reason = PREMAP__REASON_SMALL_PAGES;
   }
 }
 
@@ -259,23 +262,27 @@ static premap__status get_budget(premap__file *file, size_t position, size_t siz
   return well;
 }
 
-/* A chunk that has grown has to be in memory as a whole, and to have room: what has to be read comes in usual ones. */
-static size_t grown_or_usual(const premap__file *file, size_t position, size_t size) {
-  bool is_there = premap__budget_allows(file, size) && resident_bytes(file, position, size) == size;
-  return is_there ? size : chunk_at(file, position, file->plan->chunk_size);
+/* A chunk that has grown has to be in memory as a whole, and to have room: what has to be read, or waits for memory, comes in
+ * usual ones. True: it is held. Else *size is that of a usual one. */
+static bool hold_grown(premap__file *file, size_t position, size_t *size) {
+  if (premap__budget_allows(file, *size) && resident_bytes(file, position, *size) == *size && premap__budget_hold(file, *size))
+    return true;
+  *size = chunk_at(file, position, file->plan->chunk_size);
+  return false;
 }
 
 /* Of *size bytes, which become as many as there is room for. *took_ns stays as it is where there is none now. */
 static premap__status bring_in(premap__file *file, size_t position, size_t *size, uint64_t *took_ns) {
   bool populate = file->plan->prefault == PREMAP_PREFAULT_POPULATE;
+  bool is_held = false;
   uint64_t asked_ns = 0;
   if (*size > file->plan->chunk_size) {
     uint64_t asking = premap__now_ns();
-    *size = grown_or_usual(file, position, *size);
+    is_held = hold_grown(file, position, size);
     asked_ns = premap__now_ns() - asking;
   }
   uint64_t exempt = file->exempt;
-  premap__status status = populate ? get_budget(file, position, *size) : well;
+  premap__status status = populate && !is_held ? get_budget(file, position, *size) : well;
   if (status.code != 0 || file->partial)
     return status;
   if (populate)
@@ -414,13 +421,14 @@ static premap__status bring_in_together(premap__file *file, size_t *position) {
 }
 
 /* After a chunk of so many bytes that took so long, if it is in memory, and enough is left for a hand-off to be worth it. The
- * first one tells nothing: finding the way to bring it in took time too. */
+ * first one tells nothing, unless it is long: finding the way to bring it in took time too. */
 static bool may_share(const premap__file *file, size_t position, size_t size, uint64_t took_ns) {
   bool is_plain = file->strategy == PREMAP__STRATEGY_FAULT_AROUND || file->strategy == PREMAP__STRATEGY_POPULATE;
   size_t left = premap__file_size(file) - position;
-  return took_ns > 0 && position > size && left / size * took_ns > SHARED_NS && is_plain && !file->was_read &&
-         file->exempt == 0 && file->plan->pause_us == 0 && !premap__loader_is_bounded(file) &&
-         !premap__loader_may_interrupt(file) && premap__assist_is_of_use();
+  bool tells = position > size || size > PREMAP_CHUNK_SIZE_DEFAULT;
+  return took_ns > 0 && tells && left / size * took_ns > SHARED_NS && is_plain && !file->was_read && file->exempt == 0 &&
+         file->plan->pause_us == 0 && !premap__loader_is_bounded(file) && !premap__loader_may_interrupt(file) &&
+         premap__assist_is_of_use();
 }
 
 static premap__status bring_all_in(premap__file *file, size_t position) {

@@ -57,7 +57,7 @@ void premap__os_read_file_as_asked(premap__os_file file) {
 }
 
 /* Where large pages are wanted the kernel reads 2 MiB at a time, whatever the device's read-ahead is. Of that the first window
- * comes in pages of 4 KiB, and each that follows in pages four times as large as the one before: so what is left of a file has
+ * comes in pages of 4 KiB, and each that follows in pages four times as large as the one before: so what is loaded has
  * to be several windows long before these are as large. */
 bool premap__os_read_in_large_pieces(premap__os_file file, void *address, size_t size) {
   struct stat found;
