@@ -90,7 +90,8 @@ int64_t bench_resident(const char *path) {
 }
 
 int bench_use_free_memory(uint64_t bytes) {
-  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), unused = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * page;
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  uint64_t unused = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * page;
   size_t size = (size_t)(bytes < unused ? bytes : unused);
   if (size == 0)
     return 0;
