@@ -474,18 +474,20 @@ Test(linux_only, what_is_bounded_comes_in_few_reads,
   cr_expect_eq(umount(folder.text), 0);
 }
 
-Test(linux_only, much_read_ahead_is_left_alone,
-     .description = "of what is long enough for it to grow; less comes in pieces of 2 MiB") {
+Test(
+    linux_only, much_read_ahead_is_left_alone,
+    .description = "of what is long enough for it to grow, and of what will be read at random; less comes in pieces of 2 MiB") {
   path folder = path_of("device");
   path file = make_cold_file(folder, 4096, 40 * MIB);
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < 3; i++) {
     options.offset = i == 0 ? 0 : 32 * MIB;
+    options.advice = i == 1 ? PREMAP_ADVICE_RANDOM : PREMAP_ADVICE_NORMAL;
     cr_assert(drop_cache(file.text));
     premap_region region;
     premap_file handle = premap_load(file.text, &options, &region);
     const char *strategy = info_of(handle).strategy;
-    cr_expect(i == 0 ? is_usual(strategy) : strcmp(strategy, cold("populate-large")) == 0, "%d: %s", i, strategy);
+    cr_expect(i < 2 ? is_usual(strategy) : strcmp(strategy, cold("populate-large")) == 0, "%d: %s", i, strategy);
     cr_expect_eq(present_bytes(&region, true), region.size);
     cr_expect_eq(premap_close(handle), 0);
   }

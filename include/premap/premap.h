@@ -405,10 +405,9 @@ PREMAP_EXPORT int premap_group_create(premap_group **group, const premap_options
 PREMAP_EXPORT premap_file premap_group_add(premap_group *group, const char *path);
 
 /* Adds the regular files of a directory and of those in it, in any order; premap_path tells which is which. Symbolic links in
- * it are not followed. A directory
- * that cannot be read becomes a FAILED file of the group, and so is counted. Reads the directories on the calling thread, and
- * blocks for that. Returns how many files were added, or an error as premap_group_add (those added before it stay).
- * PREMAP_ENOTSUP with PREMAP_BENEATH. */
+ * it are not followed. A directory that cannot be read becomes a FAILED file of the group, and so is counted. Reads the
+ * directories on the calling thread, and blocks for that. Returns how many files were added, or an error as premap_group_add
+ * (those added before it stay). PREMAP_ENOTSUP with PREMAP_BENEATH. */
 PREMAP_EXPORT int64_t premap_group_add_directory(premap_group *group, const char *path);
 
 /* Starts all files, and those that are added from now on. Errors: as premap_start, for the first that could not be; it and
@@ -539,8 +538,8 @@ PREMAP_EXPORT const char *premap_err_name(int code);
 PREMAP_EXPORT int premap_populate(premap_file file, uint64_t offset, uint64_t length);
 
 /* Tells the system how the range will be read. PREMAP_ENOTSUP for copied files. PREMAP_ENOSYS: the system has no such hint;
- * Windows knows only NORMAL and WILL_NEED, the latter since Windows 8. On Linux what was loaded as "populate-large" is still
- * read in large pieces after RANDOM; premap_options.advice keeps from that. */
+ * Windows knows only NORMAL and WILL_NEED, the latter since Windows 8. On Linux a file whose strategy was "populate-large" is
+ * still read in large pieces after RANDOM: one that has RANDOM in its options never gets that strategy. */
 PREMAP_EXPORT int premap_advise(premap_file file, uint64_t offset, uint64_t length, premap_advice advice);
 
 /* Keeps the range's pages in memory until premap_unlock or the last close. Populate first: pages not present are locked when

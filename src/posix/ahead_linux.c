@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ahead_linux.c - how much is read at a time: large pieces where the system would read small ones, or only what is asked for.
+ * ahead_linux.c - how much is read at a time: in large pieces, where the system would use small
+ * pages, or only what is asked for.
  */
 #define _GNU_SOURCE 1
 #include <fcntl.h>
@@ -56,15 +57,15 @@ void premap__os_read_file_as_asked(premap__os_file file) {
   (void)posix_fadvise((int)file, 0, 0, POSIX_FADV_RANDOM);
 }
 
-/* Where large pages are wanted the kernel reads 2 MiB at a time, whatever the device's read-ahead is. Of that the first window
- * comes in pages of 4 KiB, and each that follows in pages four times as large as the one before: so what is loaded has
- * to be several windows long before these are as large. */
+/* Where large pages are wanted the kernel reads 2 MiB at a time, whatever the device's read-ahead is. Without that a
+ * large read-ahead begins with a window of 4 KiB pages, and each one after it has pages four times as large: only what is
+ * several windows long comes mostly in large ones. */
 bool premap__os_read_in_large_pieces(premap__os_file file, void *address, size_t size) {
   struct stat found;
   if (fstat((int)file, &found) != 0)
     return false;
   unsigned long kib = read_ahead_kib((int)file, found.st_dev);
-  bool is_in_small_pieces = kib > 0 && (kib < ENOUGH_KIB || size / 1024 / WINDOWS < kib);
+  bool would_use_small_pages = kib > 0 && (kib < ENOUGH_KIB || size / 1024 / WINDOWS < kib);
   premap__posix_range pages = premap__posix_pages_over(address, size);
-  return is_in_small_pieces && madvise(pages.start, pages.size, MADV_HUGEPAGE) == 0;
+  return would_use_small_pages && madvise(pages.start, pages.size, MADV_HUGEPAGE) == 0;
 }
