@@ -24,8 +24,11 @@ enum { FRESH_NS = 100 * 1000 * 1000, RETRY_NS = 1000 * 1000 };
 #define RESERVE_MAX ((uint64_t)256 << 20)
 /* Copies up to this are filled before it matters that the system does not count them yet. */
 #define SOON_FILLED_MAX ((uint64_t)256 << 10)
+/* Files of the system up to this count as often as they are open, since what tells them from others takes some 100 bytes each.
+ */
+#define COUNTED_EACH_MAX ((uint64_t)64 << 10)
 
-/* What our READY files hold of one file of the system, however often it is open: its pages are there once. */
+/* What our READY files hold of one larger file of the system, however often it is open: its pages are there once. */
 typedef struct premap__held {
   struct {
     uint64_t device;
@@ -190,6 +193,10 @@ static uint64_t counted(const premap__held *of) {
   return of->sum < of->limit ? of->sum : of->limit;
 }
 
+static bool is_counted_each_time(const premap__file *file) {
+  return file->identity.size <= COUNTED_EACH_MAX;
+}
+
 static premap__held *find_held(const premap__file *file) {
   premap__held *found;
   premap__held sought = {.key = {file->identity.device, file->identity.index}};
@@ -199,35 +206,65 @@ static premap__held *find_held(const premap__file *file) {
 
 /* How many bytes more would be held in all. */
 static uint64_t growth(const premap__file *file, uint64_t size) {
-  const premap__held *found = find_held(file);
+  const premap__held *found = is_counted_each_time(file) ? NULL : find_held(file);
   if (found == NULL)
     return size;
   uint64_t room = less(found->limit, found->sum);
   return size < room ? size : room;
 }
 
-static bool count(premap__file *file, uint64_t size) {
-  premap__held *found = find_held(file);
-  if (found == NULL) {
-    found = calloc(1, sizeof *found);
-    if (found == NULL)
-      return false;
-    found->key.device = file->identity.device;
-    found->key.index = file->identity.index;
-    HASH_ADD(hh, held_files, key, sizeof found->key, found);
-    if (found->hh.tbl == NULL) { /* uthash's sign that there was no memory */
-      free(found);
-      return false;
-    }
+/* Null: no memory. */
+static premap__held *make_held(const premap__file *file) {
+  premap__held *made = calloc(1, sizeof *made);
+  if (made == NULL)
+    return NULL;
+  made->key.device = file->identity.device;
+  made->key.index = file->identity.index;
+  HASH_ADD(hh, held_files, key, sizeof made->key, made);
+  if (made->hh.tbl == NULL) { /* uthash's sign that there was no memory */
+    free(made);
+    return NULL;
   }
+  return made;
+}
+
+static bool count_once(const premap__file *file, uint64_t size) {
+  premap__held *found = find_held(file);
+  if (found == NULL)
+    found = make_held(file);
+  if (found == NULL)
+    return false;
   held -= counted(found);
   if (file->identity.size > found->limit)
     found->limit = file->identity.size;
   found->sum += size;
   held += counted(found);
+  return true;
+}
+
+static bool count(premap__file *file, uint64_t size) {
+  if (is_counted_each_time(file))
+    held += size;
+  else if (!count_once(file, size))
+    return false;
   file->held += size;
   file->plan->loader->memory += size;
   return true;
+}
+
+static void count_back(const premap__file *file, uint64_t size) {
+  if (is_counted_each_time(file)) {
+    held -= size;
+    return;
+  }
+  premap__held *found = find_held(file); /* what holds something has one */
+  held -= counted(found);
+  found->sum -= size;
+  held += counted(found);
+  if (found->sum == 0) {
+    HASH_DEL(held_files, found);
+    free(found);
+  }
 }
 
 bool premap__budget_allows(const premap__file *file, uint64_t size) {
@@ -270,18 +307,10 @@ void premap__budget_hold_resident(premap__file *file, uint64_t size) {
 void premap__budget_give_back(premap__file *file, uint64_t size) {
   if (!lock_budget())
     return;
-  premap__held *found = file->held > 0 && file->backing == PREMAP_BACKING_MAPPED ? find_held(file) : NULL;
   if (size > file->held)
     size = file->held;
-  if (found != NULL) {
-    held -= counted(found);
-    found->sum -= size;
-    held += counted(found);
-    if (found->sum == 0) {
-      HASH_DEL(held_files, found);
-      free(found);
-    }
-  }
+  if (size > 0 && file->backing == PREMAP_BACKING_MAPPED)
+    count_back(file, size);
   if (file->backing == PREMAP_BACKING_COPIED)
     copied -= size;
   file->held -= size;
