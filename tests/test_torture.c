@@ -79,14 +79,21 @@ WRAP(flush, (premap__os_file file, void *address, size_t size), (file, address, 
 WRAP(release, (premap__os_file file, uint64_t offset, void *address, size_t size), (file, offset, address, size))
 WRAP(copy_out, (void *buffer, const void *address, size_t size), (buffer, address, size))
 
+static void spin(uint64_t span_ns) {
+  uint64_t begin = uv_hrtime();
+  while (uv_hrtime() - begin < span_ns)
+    ;
+}
+
 /* A file in large pages: so many bytes of it are in memory at a time, and all that is asked for is present at once. The largest
- * chunk is noted; the first that has grown may seem slow, and then the largest after it is noted too. */
+ * chunk is noted; the first of a certain size may seem slow, and then the one after it is noted too. */
 static struct {
   bool is_there;
   uint64_t slow_ns; /* 0: none seems so */
+  size_t slow_size;
   size_t resident_max;
   size_t largest;
-  size_t largest_after;
+  size_t after;
 } large_pages;
 
 premap__status __real_premap__os_resident(premap__os_file file, uint64_t offset, size_t size, void *mapped, uint64_t *bytes);
@@ -99,13 +106,12 @@ premap__status __wrap_premap__os_resident(premap__os_file file, uint64_t offset,
 }
 
 static premap__status populate_large_pages(size_t size, size_t *done, premap__os_way *way) {
-  uint64_t begin = uv_hrtime();
-  if (large_pages.slow_ns > 0 && large_pages.largest > PREMAP_CHUNK_SIZE_DEFAULT) {
-    large_pages.largest_after = size > large_pages.largest_after ? size : large_pages.largest_after;
+  if (large_pages.slow_ns > 0 && large_pages.largest >= large_pages.slow_size) {
+    large_pages.after = large_pages.after == 0 ? size : large_pages.after;
   } else if (size > large_pages.largest) {
     large_pages.largest = size;
-    while (size > PREMAP_CHUNK_SIZE_DEFAULT && uv_hrtime() - begin < large_pages.slow_ns)
-      ;
+    if (size >= large_pages.slow_size)
+      spin(large_pages.slow_ns);
   }
   *done = size;
   *way = PREMAP__WAY_POPULATE;
@@ -137,10 +143,8 @@ static struct {
 static bool assistant_fails(size_t size, size_t *done) {
   static int chunks;
   if (thread_number() == atomic_load(&assistant.loader)) {
-    uint64_t begin = uv_hrtime();
     if (chunks++ < 2)
-      while (uv_hrtime() - begin < UINT64_C(4) * 1000 * 1000)
-        ;
+      spin(UINT64_C(4) * 1000 * 1000);
     else
       uv_sem_wait(&assistant.has_come);
     return false;
@@ -153,16 +157,28 @@ static bool assistant_fails(size_t size, size_t *done) {
 
 static atomic_bool is_slow; /* the next chunk takes as long as one of a device that hardly answers */
 
-static void slow_down(void) {
-  uint64_t begin = uv_hrtime();
-  while (uv_hrtime() - begin < UINT64_C(250) * 1000 * 1000)
-    ;
+/* Chunks of two threads that keep each other waiting: each takes ten times as long once there is a second thread. */
+static struct {
+  atomic_bool is_on;
+  atomic_int assisted; /* chunks of the second thread */
+} hindered;
+
+static premap__status populate_hindered(size_t size, size_t *done, premap__os_way *way) {
+  bool is_loader = thread_number() == atomic_load(&assistant.loader);
+  if (!is_loader)
+    atomic_fetch_add(&hindered.assisted, 1);
+  spin(is_loader && atomic_load(&hindered.assisted) == 0 ? 100 * 1000 : 1000 * 1000);
+  *done = size;
+  *way = PREMAP__WAY_POPULATE;
+  return (premap__status){0, 0};
 }
 
 premap__status __real_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
 premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way);
 premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *done, premap__os_way *way) {
   *done = 0;
+  if (atomic_load(&hindered.is_on))
+    return populate_hindered(size, done, way);
   if (large_pages.is_there)
     return populate_large_pages(size, done, way);
   if (refuses_to_populate)
@@ -172,7 +188,7 @@ premap__status __wrap_premap__os_populate(void *address, size_t size, size_t *do
   if (atomic_load(&assistant.is_awaited) && assistant_fails(size, done))
     return (premap__status){assistant.code, 0};
   if (atomic_exchange(&is_slow, false))
-    slow_down();
+    spin(UINT64_C(250) * 1000 * 1000);
   return __real_premap__os_populate(address, size, done, way);
 }
 
@@ -514,33 +530,34 @@ Test(torture, memory_that_is_being_unmapped_is_waited_for, .description = "by a 
 /* ---- Chunks that grow */
 
 static void load_in_large_pages(const char *name, const premap_options *options) {
-  large_pages.largest = large_pages.largest_after = 0;
+  large_pages.largest = large_pages.after = 0;
   premap_file file = premap_load(name, options, NULL);
   cr_assert_gt(file, 0);
   cr_expect_eq(premap_close(file), 0);
 }
 
 /* What another program interrupts is not quick: so it is tried again. */
-static size_t largest_of_some(const char *name, const premap_options *options, size_t wanted) {
+static void expect_of_some(const char *name, const premap_options *options, size_t largest, size_t after) {
   large_pages.largest = 0;
-  for (int try = 0; try < 1000 && large_pages.largest != wanted; try++)
+  for (int try = 0; try < 1000 && (large_pages.largest != largest || large_pages.after != after); try++)
     load_in_large_pages(name, options);
-  return large_pages.largest;
+  cr_expect_eq(large_pages.largest, largest);
+  cr_expect_eq(large_pages.after, after);
 }
 
 Test(torture, chunks_of_large_pages_grow,
-     .description = "to 64 MiB, while they are quick and in memory as a whole; not where the caller wants otherwise") {
+     .description = "to 64 MiB, as they are quick and in memory as a whole, and shrink; not where the caller wants otherwise") {
   path name = path_of("file");
   cr_assert_eq(make_sparse(name.text), 0);
   cr_assert_eq(set_size(name.text, 256 * MIB), 0);
   large_pages.is_there = true;
   large_pages.resident_max = SIZE_MAX;
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
-  cr_expect_eq(largest_of_some(name.text, &options, 64 * MIB), 64 * MIB);
+  expect_of_some(name.text, &options, 64 * MIB, 0);
   for (int i = 0; i < 2; i++) {
     large_pages.slow_ns = i == 0 ? 120 * 1000 : 15 * 1000 * 1000;
-    cr_expect_eq(largest_of_some(name.text, &options, 8 * MIB), 8 * MIB);
-    cr_expect_eq(large_pages.largest_after, PREMAP_CHUNK_SIZE_DEFAULT, "after a slow one they are as before");
+    large_pages.slow_size = 16 * MIB;
+    expect_of_some(name.text, &options, 16 * MIB, i == 0 ? 8 * MIB : PREMAP_CHUNK_SIZE_DEFAULT);
   }
   large_pages.slow_ns = 0;
 
@@ -558,13 +575,17 @@ Test(torture, chunks_of_large_pages_grow,
 
 /* ---- A load by two threads */
 
-/* This thread loads, as it waits for ever, and one of the pool, which this starts, assists. */
-static premap_file load_assisted(const char *name, int code) {
-  cr_assert_eq(uv_sem_init(&assistant.has_come, 0), 0);
+/* This thread will load, as it waits for ever, and one of the pool assist. */
+static void start_pool(void) {
   premap_file first = premap_open(small.text, NULL);
   cr_expect_eq(premap_wait(first, 60000, NULL), 0);
   cr_expect_eq(premap_close(first), 0);
   atomic_store(&assistant.loader, thread_number());
+}
+
+static premap_file load_assisted(const char *name, int code) {
+  cr_assert_eq(uv_sem_init(&assistant.has_come, 0), 0);
+  start_pool();
   assistant.code = code;
   atomic_store(&assistant.is_awaited, true);
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
@@ -607,4 +628,31 @@ Test(torture, the_second_thread_s_errors_are_the_file_s, .description = "with th
   premap_loader_metrics metrics = {.size = sizeof metrics};
   cr_expect_eq(premap_metrics(NULL, &metrics), 0);
   cr_expect_eq(metrics.memory + metrics.bytes_in_flight + metrics.maps, 0);
+}
+
+/* Where another program keeps the loader from its processor the assistant may get far, so it is tried again. */
+Test(torture, a_second_thread_that_gains_nothing_goes, .description = "after some chunks, and the first one does the rest") {
+  if (uv_available_parallelism() < 2)
+    cr_skip_test("SKIPPED: files are loaded by one thread here");
+  enum { SIZE_MIB = 1024, CHUNKS = SIZE_MIB / 4 };
+  path name = path_of("file");
+  cr_assert_eq(make_sparse(name.text), 0);
+  cr_assert_eq(set_size(name.text, (uint64_t)SIZE_MIB * MIB), 0);
+  start_pool();
+  large_pages.is_there = true;
+  large_pages.resident_max = SIZE_MAX;
+  atomic_store(&hindered.is_on, true);
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  int assisted = 0;
+  for (int try = 0; try < 100 && (assisted == 0 || assisted > CHUNKS / 4); try++) {
+    atomic_store(&hindered.assisted, 0);
+    premap_file file = premap_load(name.text, &options, NULL);
+    cr_assert_gt(file, 0);
+    assisted = atomic_load(&hindered.assisted);
+    cr_expect_eq(info_of(file).assisted, assisted > 0);
+    cr_expect_eq(premap_close(file), 0);
+  }
+  cr_expect(assisted > 0 && assisted <= CHUNKS / 4, "%d of %d chunks", assisted, CHUNKS);
+  atomic_store(&hindered.is_on, false);
+  large_pages.is_there = false;
 }

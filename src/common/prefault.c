@@ -16,7 +16,8 @@ enum {
   ASKED_SIZE = 128 << 10,      /* of each chunk's beginning it is: of small pages the answer takes 7 us a MiB */
   ASK_SIZE = 128 << 10,        /* of what is asked for, more than a device's limit is cut off: that of most is larger */
   SHARED_NS = 4 * 1000 * 1000, /* what takes longer is worth a second thread, which has begun after some 50 us */
-  QUICK_NS = 100 * 1000        /* a chunk that takes less may be followed by a larger one */
+  SHARED_CHUNKS = 8,           /* after so many of its own a thread looks whether the other is of use */
+  QUICK_NS = 100 * 1000        /* a chunk that is larger than usual takes no longer than that */
 };
 #define LARGE_PAGE ((uint64_t)2 << 20)
 #define GROWN_MAX ((uint64_t)64 << 20)
@@ -44,7 +45,7 @@ static size_t chunk_at(const premap__file *file, size_t position, uint64_t chunk
  * what lies between two chunks: so these grow as long as they are quick. */
 static uint64_t adapt(premap__file *file, uint64_t chunk_size, size_t bytes, uint64_t took_ns) {
   uint64_t usual = file->plan->chunk_size;
-  if (file->was_read || (chunk_size > usual && took_ns > QUICK_NS))
+  if (file->was_read)
     file->chunks_grow = false;
   if (took_ns > CHUNK_NS) {
     uint64_t fitting = bytes / (took_ns / CHUNK_NS + 1);
@@ -54,8 +55,10 @@ static uint64_t adapt(premap__file *file, uint64_t chunk_size, size_t bytes, uin
   }
   if (chunk_size > usual && !file->chunks_grow)
     return usual;
+  if (chunk_size > usual && took_ns > QUICK_NS)
+    return chunk_size / 2;
   uint64_t grown = chunk_size * 2;
-  uint64_t limit = file->chunks_grow && took_ns < QUICK_NS ? GROWN_MAX : usual;
+  uint64_t limit = file->chunks_grow && took_ns < QUICK_NS / 2 ? GROWN_MAX : usual;
   return took_ns < CHUNK_NS / 4 && grown <= limit ? grown : chunk_size;
 }
 
@@ -324,6 +327,9 @@ typedef struct together {
   _Atomic size_t next; /* where the next chunk begins: all before it are somebody's */
   atomic_bool ends;    /* nobody takes another one */
   outcome own, assistant_s;
+  uint64_t alone_ns; /* that a chunk takes this thread when it has no other beside it */
+  uint64_t began_ns; /* the last of its chunks that were looked at, counted */
+  unsigned count;
 } together;
 
 static bool is_there(const premap__file *file, size_t position, size_t size) {
@@ -402,8 +408,21 @@ static premap__status join(premap__file *file, size_t position, const outcome *o
   return well;
 }
 
-/* Until something comes in between, for which *position is where this thread goes on alone. */
-static premap__status bring_in_together(premap__file *file, size_t *position) {
+/* Do the two do more than one alone? In large pages mostly not: the one keeps the other waiting, and both take the processor's
+ * time. */
+static bool is_of_use(together *of) {
+  if (++of->count < SHARED_CHUNKS)
+    return true;
+  uint64_t now = premap__now_ns();
+  bool is = (now - of->began_ns) * 3 < of->alone_ns * SHARED_CHUNKS * 5; /* 1.2 times as fast at least */
+  of->began_ns = now;
+  of->count = 0;
+  return is;
+}
+
+/* Until something comes in between, for which *position is where this thread goes on alone. It took took_ns for size bytes
+ * before; *shares becomes false when two threads were no faster. */
+static premap__status bring_in_together(premap__file *file, size_t *position, size_t size, uint64_t took_ns, bool *shares) {
   const outcome nothing = {.way = way_of(file, true)};
   uint64_t chunk_size = file->plan->chunk_size; /* what made it smaller was a device */
   together of = {.assist = {.loader = file->plan->loader, .do_piece = assist},
@@ -411,10 +430,12 @@ static premap__status bring_in_together(premap__file *file, size_t *position) {
                  .chunk_size = chunk_size < PREMAP_CHUNK_SIZE_DEFAULT ? (size_t)chunk_size : (size_t)PREMAP_CHUNK_SIZE_DEFAULT,
                  .next = *position,
                  .own = nothing,
-                 .assistant_s = nothing};
+                 .assistant_s = nothing,
+                 .began_ns = premap__now_ns()};
+  of.alone_ns = (uint64_t)((double)took_ns * (double)of.chunk_size / (double)size);
   premap__assist_begin(&of.assist);
-  while (!premap__loader_may_interrupt(file) && bring_next_in(&of, &of.own))
-    ;
+  while (*shares && !premap__loader_may_interrupt(file) && bring_next_in(&of, &of.own))
+    *shares = is_of_use(&of);
   premap__assist_end(&of.assist);
   *position = atomic_load_explicit(&of.next, memory_order_relaxed);
   return join(file, *position, &of.own, &of.assistant_s);
@@ -432,6 +453,7 @@ static bool may_share(const premap__file *file, size_t position, size_t size, ui
 }
 
 static premap__status bring_all_in(premap__file *file, size_t position) {
+  bool shares = true; /* until it is seen to be of no use */
   while (position < premap__file_size(file) && !file->partial) {
     if (!premap__worker_is_wanted(file))
       return (premap__status){PREMAP_ECANCELED, 0};
@@ -439,8 +461,8 @@ static premap__status bring_all_in(premap__file *file, size_t position) {
     uint64_t took_ns = 0;
     premap__status status = bring_in(file, position, &size, &took_ns);
     position += size;
-    if (status.code == 0 && !file->partial && may_share(file, position, size, took_ns))
-      status = bring_in_together(file, &position);
+    if (status.code == 0 && !file->partial && shares && may_share(file, position, size, took_ns))
+      status = bring_in_together(file, &position, size, took_ns, &shares);
     if (status.code != 0)
       return status;
     if (position < premap__file_size(file) && !file->partial && premap__loader_interrupts(file))

@@ -4,14 +4,16 @@
  *
  * A fault on one page maps all that are in the cache in the 64 KiB around it in one go, or all of a large page, where
  * MADV_POPULATE_READ takes page by page. It promises nothing: pages that are being read or written are left out. So what is
- * missing is asked for (PAGEMAP_SCAN, since Linux 6.7) and populated. The faults are the kernel's own, of copying a byte of a
- * page: where they cannot be served the copy fails, and no signal is raised.
+ * missing is asked for (PAGEMAP_SCAN, since Linux 6.7) and populated. The faults are the kernel's own, of populating a page
+ * here and there, many in one call (process_madvise on oneself by PIDFD_SELF, since Linux 6.14), or else of copying a byte of
+ * it: where they cannot be served the call fails, and no signal is raised.
  */
 #define _GNU_SOURCE 1
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "posix.h"
@@ -19,6 +21,11 @@
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #endif
+
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440 /* on all that this has been built for */
+#endif
+#define PIDFD_SELF_THREAD (-10000) /* of <linux/pidfd.h> */
 
 /* Of <linux/fs.h>, which older systems have without it. */
 typedef struct page_range {
@@ -64,23 +71,52 @@ static bool find_missing(int pagemap, char *start, size_t size, missing *found) 
   return true;
 }
 
-/* Is all there after one fault in each 2 MiB? */
-static bool has_large_pages(int pagemap, char *start, size_t size) {
+static bool is_all_there(int pagemap, char *start, size_t size) {
   missing left;
-  for (size_t at = 0; at < size; at += LARGE_PAGE)
-    (void)madvise(start + at, premap__os_page_size(), MADV_POPULATE_READ);
-  return size >= LARGE_PAGE && find_missing(pagemap, start, size, &left) && left.count == 0;
+  return find_missing(pagemap, start, size, &left) && left.count == 0;
+}
+
+/* Is all there after one fault in each 2 MiB? Mostly the end of the first of them tells. */
+static bool has_large_pages(int pagemap, char *start, size_t size) {
+  if (size < LARGE_PAGE)
+    return false;
+  size_t page = premap__os_page_size();
+  for (size_t at = 0; at < size; at += LARGE_PAGE) {
+    (void)madvise(start + at, page, MADV_POPULATE_READ);
+    if (at == 0 && !is_all_there(pagemap, start + LARGE_PAGE - page, page))
+      return false;
+  }
+  return is_all_there(pagemap, start, size);
+}
+
+static bool page_cannot_be_had(void) {
+  return errno == EFAULT || errno == EHWPOISON;
+}
+
+/* A fault on each of these pages. False: the system does not let us. */
+static bool fault(struct iovec *pages, size_t count) {
+  static atomic_bool lacks_call; /* relaxed: as above */
+  if (!atomic_load_explicit(&lacks_call, memory_order_relaxed)) {
+    long advised = syscall(SYS_process_madvise, (long)PIDFD_SELF_THREAD, pages, count, (long)MADV_POPULATE_READ, 0UL);
+    if (advised >= 0 || page_cannot_be_had())
+      return true;
+    if (errno != EINTR && errno != EAGAIN)
+      atomic_store_explicit(&lacks_call, true, memory_order_relaxed);
+  }
+  for (size_t i = 0; i < count; i++)
+    pages[i].iov_len = 1;
+  return premap__posix_access(pages, count) >= 0 || page_cannot_be_had();
 }
 
 /* One page in each 64 KiB. What that does not bring in is found out later. False: the system does not let us. */
 static bool fault_in(char *start, size_t size) {
-  struct iovec bytes[BATCH];
+  struct iovec pages[BATCH];
   size_t count = 0;
   for (size_t at = 0; at < size; at += AROUND - ((uintptr_t)start + at) % AROUND) {
-    bytes[count++] = (struct iovec){start + at, 1};
+    pages[count++] = (struct iovec){start + at, premap__os_page_size()};
     if (count < BATCH && size - at > AROUND)
       continue;
-    if (premap__posix_access(bytes, count) < 0 && errno != EFAULT)
+    if (!fault(pages, count))
       return false;
     count = 0;
   }
