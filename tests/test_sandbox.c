@@ -21,16 +21,16 @@ TestSuite(sandbox, .init = support_begin, .fini = support_end, .timeout = SECOND
 enum { PROCESS_MADVISE = 440, CACHESTAT = 451, SIZE = 8 * MIB };
 
 /* From now on the call fails, on this thread and those that it makes. */
-static void forbid(unsigned number, unsigned error) {
+static void forbid(int number, int error) {
   struct sock_filter steps[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   struct sock_fprog program = {sizeof steps / sizeof steps[0], steps};
   bool filters = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
-  if (!filters || syscall(number, -1, 0, 0, 0, 0, 0) != -1 || errno != (int)error)
+  if (!filters || syscall(number, -1L, 0L, 0L, 0L, 0L, 0L) != -1 || errno != error)
     cr_skip_test("SKIPPED: system calls cannot be filtered here");
 }
 
