@@ -20,7 +20,7 @@ print_document() {
   cat <<'END'
 # Benchmarks
 
-Written by `ci/bench --document` from one run of `ci/bench`. All times are those of this machine, on that day; what carries over to others
+Written by `ci/bench --document` from one run of `ci/bench`, of which workloads may have been measured again: then the table says so. All times are those of this machine, on that day; what carries over to others
 are the ratios, if anything does.
 
 END

@@ -13,13 +13,17 @@ version_of() {
   pkg-config --modversion "$1" 2>/dev/null || echo absent
 }
 
+premap_version() {
+  git -C "$root" describe --always --dirty 2>/dev/null || sed -n 's/^  VERSION //p' "$root/CMakeLists.txt"
+}
+
 describe_machine() {
   describe machine processor "$(lscpu | sed -n 's/^Model name: *//p' | head -n 1), $(nproc) of them"
   describe machine memory "$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)"
   describe machine kernel "$(uname -srm)"
   describe machine "C compiler" "$("${CC:-cc}" --version | head -n 1)"
   describe machine libraries "libuv $(version_of libuv), GLib $(version_of gio-2.0), liburing $(version_of liburing)"
-  describe machine premap "$(git -C "$root" describe --always --dirty 2>/dev/null || sed -n 's/^  VERSION //p' "$root/CMakeLists.txt")"
+  describe machine premap "$(premap_version)"
   describe machine date "$(date -u +%Y-%m-%d)"
   describe machine "load average before" "$(cut -d' ' -f1-3 /proc/loadavg)"
   describe machine tree "${trees[*]#--tree=}"
