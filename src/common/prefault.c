@@ -328,8 +328,9 @@ typedef struct together {
   atomic_bool ends;    /* nobody takes another one */
   outcome own, assistant_s;
   uint64_t alone_ns; /* that a chunk takes this thread when it has no other beside it */
-  uint64_t began_ns; /* the last of its chunks that were looked at, counted */
+  uint64_t began_ns; /* the last count of its chunks, which are looked at together */
   unsigned count;
+  unsigned useless; /* such counts in a row, in which two threads did no more than one */
 } together;
 
 static bool is_there(const premap__file *file, size_t position, size_t size) {
@@ -408,16 +409,17 @@ static premap__status join(premap__file *file, size_t position, const outcome *o
   return well;
 }
 
-/* Do the two do more than one alone? In large pages mostly not: the one keeps the other waiting, and both take the processor's
- * time. */
+/* Do the two do more than one alone? Else the one keeps the other waiting, and both take the processor's time. One count of
+ * chunks may only have been interrupted. */
 static bool is_of_use(together *of) {
   if (++of->count < SHARED_CHUNKS)
     return true;
   uint64_t now = premap__now_ns();
-  bool is = (now - of->began_ns) * 3 < of->alone_ns * SHARED_CHUNKS * 5; /* 1.2 times as fast at least */
+  bool is_faster = (now - of->began_ns) * 5 < of->alone_ns * SHARED_CHUNKS * 9; /* by a tenth at least */
+  of->useless = is_faster ? 0 : of->useless + 1;
   of->began_ns = now;
   of->count = 0;
-  return is;
+  return of->useless < 2;
 }
 
 /* Until something comes in between, for which *position is where this thread goes on alone. It took took_ns for size bytes
