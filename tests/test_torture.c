@@ -634,15 +634,16 @@ Test(torture, the_second_thread_s_errors_are_the_file_s, .description = "with th
 Test(torture, a_second_thread_that_gains_nothing_goes, .description = "after some chunks, and the first one does the rest") {
   if (uv_available_parallelism() < 2)
     cr_skip_test("SKIPPED: files are loaded by one thread here");
-  enum { SIZE_MIB = 1024, CHUNKS = SIZE_MIB / 4 };
+  enum { CHUNKS = 256 }; /* of 1 MiB */
   path name = path_of("file");
   cr_assert_eq(make_sparse(name.text), 0);
-  cr_assert_eq(set_size(name.text, (uint64_t)SIZE_MIB * MIB), 0);
+  cr_assert_eq(set_size(name.text, CHUNKS * MIB), 0);
   start_pool();
   large_pages.is_there = true;
   large_pages.resident_max = SIZE_MAX;
   atomic_store(&hindered.is_on, true);
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  options.chunk_size = MIB;
   int assisted = 0;
   for (int try = 0; try < 100 && (assisted == 0 || assisted > CHUNKS / 4); try++) {
     atomic_store(&hindered.assisted, 0);

@@ -42,7 +42,7 @@ static size_t chunk_at(const premap__file *file, size_t position, uint64_t chunk
 }
 
 /* The next chunk's size, after one of these bytes took that long. In large pages 4 MiB are there after 2 us, most of which is
- * what lies between two chunks: so these grow as long as they are quick. */
+ * what lies between two chunks: so these grow while they are quick, and shrink when they are not. */
 static uint64_t adapt(premap__file *file, uint64_t chunk_size, size_t bytes, uint64_t took_ns) {
   uint64_t usual = file->plan->chunk_size;
   if (file->was_read)
@@ -438,6 +438,8 @@ static premap__status bring_in_together(premap__file *file, size_t *position, si
   premap__assist_begin(&of.assist);
   while (*shares && !premap__loader_may_interrupt(file) && bring_next_in(&of, &of.own))
     *shares = is_of_use(&of);
+  if (!*shares)
+    atomic_store_explicit(&of.ends, true, memory_order_relaxed);
   premap__assist_end(&of.assist);
   *position = atomic_load_explicit(&of.next, memory_order_relaxed);
   return join(file, *position, &of.own, &of.assistant_s);

@@ -342,6 +342,7 @@ static premap__status map_or_copy(premap__file *file, size_t size) {
     return map(file, size, PREMAP__REASON_ADVISED);
   if (size > PREMAP_COPY_LIMIT)
     return map(file, size, PREMAP__REASON_LARGE);
+  file->backing = PREMAP_BACKING_COPIED; /* first: the child of a fork that comes in between gives back what is held by that */
   premap__grant grant = premap__budget_copy_small(file, size);
   if (grant == PREMAP__GRANTED)
     return copy(file, PREMAP__REASON_SMALL);

@@ -5,7 +5,7 @@
  * A fault on one page maps all that are in the cache in the 64 KiB around it in one go, or all of a large page, where
  * MADV_POPULATE_READ takes page by page. It promises nothing: pages that are being read or written are left out. So what is
  * missing is asked for (PAGEMAP_SCAN, since Linux 6.7) and populated. The faults are the kernel's own, of populating a page
- * here and there, many in one call (process_madvise on oneself by PIDFD_SELF, since Linux 6.14), or else of copying a byte of
+ * here and there, many in one call (process_madvise on oneself by PIDFD_SELF, since Linux 6.15), or else of copying a byte of
  * it: where they cannot be served the call fails, and no signal is raised.
  */
 #define _GNU_SOURCE 1
@@ -25,7 +25,9 @@
 #ifndef SYS_process_madvise
 #define SYS_process_madvise 440 /* on all that this has been built for */
 #endif
-#define PIDFD_SELF_THREAD (-10000) /* of <linux/pidfd.h> */
+#ifndef PIDFD_SELF_THREAD
+#define PIDFD_SELF_THREAD (-10000)
+#endif
 
 /* Of <linux/fs.h>, which older systems have without it. */
 typedef struct page_range {
@@ -100,7 +102,7 @@ static bool fault(struct iovec *pages, size_t count) {
     long advised = syscall(SYS_process_madvise, (long)PIDFD_SELF_THREAD, pages, count, (long)MADV_POPULATE_READ, 0UL);
     if (advised >= 0 || page_cannot_be_had())
       return true;
-    if (errno != EINTR && errno != EAGAIN)
+    if (errno == ENOSYS || errno == EPERM || errno == EACCES || errno == EBADF || errno == EINVAL)
       atomic_store_explicit(&lacks_call, true, memory_order_relaxed);
   }
   for (size_t i = 0; i < count; i++)
