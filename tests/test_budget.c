@@ -198,6 +198,23 @@ Test(budget, one_file_counts_once,
     cr_expect_eq(premap_close(handles[i]), 0);
 }
 
+Test(budget, small_files_are_given_back,
+     .description = "a file of 64 KiB, loaded and closed 2,000 times, leaves room for another file") {
+  need_group();
+  premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
+  path name = make_file("tiny", 64 * KIB, 4);
+  for (int i = 0; i < 2000; i++) {
+    premap_file tiny = premap_load(name.text, &options, NULL);
+    cr_assert_gt(tiny, 0);
+    cr_expect_eq(premap_close(tiny), 0);
+  }
+  name = make_file("other", 8 * MIB, 3);
+  cr_assert(drop_cache(name.text));
+  premap_file other = premap_load(name.text, &options, NULL);
+  cr_expect_eq(premap_wait(other, 0, NULL), 0);
+  cr_expect_eq(premap_close(other), 0);
+}
+
 Test(budget, beyond_it_small_files_load,
      .description = "once the budget refuses to copy small files they are mapped instead, and none fails") {
   need_group();

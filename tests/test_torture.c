@@ -554,11 +554,9 @@ Test(torture, chunks_of_large_pages_grow,
   large_pages.resident_max = SIZE_MAX;
   premap_options options = options_with(PREMAP_PREFAULT_POPULATE, PREMAP_BACKING_MAPPED, PREMAP_READ_ONLY);
   expect_of_some(name.text, &options, 64 * MIB, 0);
-  for (int i = 0; i < 2; i++) {
-    large_pages.slow_ns = i == 0 ? 120 * 1000 : 15 * 1000 * 1000;
-    large_pages.slow_size = 16 * MIB;
-    expect_of_some(name.text, &options, 16 * MIB, i == 0 ? 8 * MIB : PREMAP_CHUNK_SIZE_DEFAULT);
-  }
+  large_pages.slow_ns = 120 * 1000;
+  large_pages.slow_size = 16 * MIB;
+  expect_of_some(name.text, &options, 16 * MIB, 8 * MIB);
   large_pages.slow_ns = 0;
 
   for (int i = 0; i < 4; i++) {

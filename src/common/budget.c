@@ -24,8 +24,8 @@ enum { FRESH_NS = 100 * 1000 * 1000, RETRY_NS = 1000 * 1000 };
 #define RESERVE_MAX ((uint64_t)256 << 20)
 /* Copies up to this are filled before it matters that the system does not count them yet. */
 #define SOON_FILLED_MAX ((uint64_t)256 << 10)
-/* Files of the system up to this count as often as they are open, since what tells them from others takes some 100 bytes each.
- */
+/* Files of the system up to this count as often as they are open, which may be too much by this for each further handle: what
+ * tells that they are the same takes some 100 bytes a file. */
 #define COUNTED_EACH_MAX ((uint64_t)64 << 10)
 
 /* What our READY files hold of one larger file of the system, however often it is open: its pages are there once. */

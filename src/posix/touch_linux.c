@@ -13,10 +13,10 @@
 
 #define PIECE ((size_t)2 << 20)
 #define SAMPLE_STEP ((size_t)64 << 10)
-enum { ORDERS = 32, STALL_NS = 300 /* a page that does not takes 100 to 200, one that does 10,000 */ };
+enum { ORDERS = 32, STALL_NS = 300 /* a page that does not takes 100 to 200, one that does 1,000 to 20,000 */ };
 
 /* Free memory that was reported to the host is the host's: what a device then reads into it is in the host's memory, but the
- * processor's way there is made only by its first access, which takes 1 to 4 us a page. */
+ * processor's way there is made only by its first access, which takes 1 to 20 us. */
 bool premap__os_needs_touch(void) {
   enum { UNKNOWN, NO, YES };
   static atomic_int known; /* relaxed: who misses the news asks again */
@@ -63,8 +63,8 @@ static uint64_t now_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-/* Memory is given back in pieces of 2 MiB or more: so the first page's access may bring a whole one back, and then a sample
- * tells whether the rest stalls too. */
+/* Memory is given back in pieces of 2 MiB or more. A page of each 64 KiB is accessed, which may bring the whole piece back;
+ * those half-way between then tell whether the rest still stalls. */
 static int touch_piece(premap__posix_range piece, size_t *done) {
   const size_t first = SAMPLE_STEP / 2, page = premap__os_page_size();
   if (piece.size > first) {
